@@ -1,0 +1,1 @@
+"""Measuring answers: faithfulness, naturalness, and what they cost."""
