@@ -1,0 +1,277 @@
+"""Reading a text for slots: folding, names, and what is said without being asserted.
+
+Everything here works on *folded* text (lower case, no accents, plain quotes and hyphens) and on
+character spans in it; :class:`Folded` maps spans back to the text as written.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dera_rag.evaluation.slot_lexicon import OTHER_CUISINES
+
+Span = tuple[int, int]
+
+_PLAIN = str.maketrans(
+    dict.fromkeys("\u2018\u2019\u201b\u02bc`\u00b4", "'")
+    | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
+    | {"\u201c": '"', "\u201d": '"', "\u0130": "I"}
+)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A text in the form that the patterns read.
+
+    Attributes:
+        cased: Without accents, with plain quotes, hyphens and spaces, capitals kept.
+        lower: The same in lower case, character for character.
+        offsets: Where each character of ``cased`` starts in the text, and the text's length; None
+            where the two have the same length.
+    """
+
+    cased: str
+    lower: str
+    offsets: tuple[int, ...] | None
+
+    def span(self, start: int, end: int) -> Span:
+        """Map a span of the folded text to the text as written."""
+        if self.offsets is None:
+            return start, end
+        return self.offsets[start], self.offsets[end]
+
+
+def _fold_char(char: str) -> str:
+    if char.isspace():
+        return " "
+    plain = unicodedata.normalize("NFKD", char.translate(_PLAIN))
+    # Soft hyphens and zero-width characters (Cf) must not hide a word.
+    return "".join(
+        c for c in plain if not unicodedata.combining(c) and unicodedata.category(c) != "Cf"
+    )
+
+
+class _Table(dict[int, str]):
+    """Folds characters when first met, so that folding a text is one call of ``translate``."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = folded = _fold_char(chr(code))
+        return folded
+
+
+_TABLE = _Table()
+
+
+def _lowered(text: str) -> str:
+    lower = text.lower()
+    if len(lower) == len(text):
+        return lower
+    return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def fold(text: str) -> Folded:
+    """Fold a text; any string is accepted."""
+    cased = text.translate(_TABLE)
+    offsets: tuple[int, ...] | None = None
+    if len(cased) != len(text) or any(len(_TABLE[ord(c)]) != 1 for c in set(text)):
+        starts = [i for i, char in enumerate(text) for _ in _TABLE[ord(char)]]
+        offsets = (*starts, len(text))
+    return Folded(cased, _lowered(cased), offsets)
+
+
+def blank(text: str, span: Span) -> str:
+    """Mask a span: one word of the same length that no pattern knows."""
+    start, end = span
+    return text[:start] + "z" * (end - start) + text[end:]
+
+
+@lru_cache(maxsize=8192)
+def phrase(value: str) -> re.Pattern[str] | None:
+    """Compile a name into a pattern for folded lower-case text; None where nothing is left of it.
+
+    Blanks and hyphens are interchangeable, apostrophes optional; the name must stand as a whole.
+    """
+    words = re.split(r"[\s-]+", fold(value).lower.strip())
+    parts = [re.escape(word).replace("'", "'?") for word in words if word]
+    if not any(word.strip("'") for word in words):
+        return None
+    return re.compile(r"(?<!\w)" + r"[\s-]+".join(parts) + r"(?!\w)")
+
+
+# ── Names read without being known ──────────────────────────────────────────────────────────────
+
+_CAPITAL = r"[A-Z0-9][\w&]*(?:'[\w]+)?"
+_LINKING = r"(?:of|the|by|de|la|le|du|del|&|n|and(?! [Tt]he\b))"
+_PHRASE = rf"{_CAPITAL}(?:[ -](?:{_LINKING} )?{_CAPITAL})*"
+_NEARNESS = (
+    r"(?i:near(?:by|est)?(?: to| by)?|clos(?:e|est)(?: by)? to|close by|next(?: door)?(?: to)?|"
+    r"beside|opposite|adjacent to|across from|across the (?:street|road) from|"
+    r"around the corner from|alongside|vicinity of|walk from|minutes from|not far from|just off|"
+    r"neighbou?r(?:ing|s)|proximity to|behind|"
+    r"(?<!served )(?<!offered )(?<!provided )(?<!made )(?<!owned )(?<!run )(?<!food )"
+    r"(?<!cuisine )by)"
+)
+_NEAR = re.compile(rf"\b{_NEARNESS} (?:[Tt]he )?({_PHRASE})")
+_CALLED = re.compile(rf"\b(?i:called|named|name is|name of|known as) [\"']?({_PHRASE})")
+_ANY = re.compile(rf"(?<!\w){_PHRASE}")
+_JUST_NEAR = re.compile(rf"\b{_NEARNESS} (?:the )?$")
+_ACTS = re.compile(
+    r"'s\b|,| (?:is|was|has|serves|offers|provides|sells|can|does|pub|restaurant|coffee)\b"
+)
+
+# Capitalised words that begin a sentence and no name.
+_OPENERS = frozenset(
+    """a an this that these those there here it its they their he she we you your our i if in on
+    at by for from with near nearby close next located situated found set and but or so as to of
+    is are was do does try come visit enjoy looking want need serving serves offering offers
+    providing provides rated priced called named when where while although though however not no
+    over under about around between yes within along beside just right very also what who have
+    has had above below don customer customers price prices""".split()  # noqa: SIM905 - a word list reads better
+)
+# The scheme's own words: part of a name, but none by themselves.
+_SCHEME = frozenset(
+    """the moderate moderately cheap low high highly average inexpensive expensive affordable
+    family families kid kids child children adult adults friendly non food foods fast rating
+    ratings range out one two three four five star stars area place venue establishment eatery
+    cuisine great good delicious local popular city centre center town river riverside restaurant
+    pub coffee shop cafe chinese english british french indian italian japanese""".split()  # noqa: SIM905
+) | {cuisine.lower() for cuisine in OTHER_CUISINES}
+_TAILS = _SCHEME - {"the", "cafe", "cuisine", "shop", "one", "two", "three", "four", "five"}
+
+
+def _trim(text: str, start: int, end: int) -> Span | None:
+    """Cut what is no name off both ends of a capitalised phrase; None where nothing remains."""
+    found = re.finditer(r"[^\s-]+", text[start:end])
+    words = [(m.group().lower().split("'")[0], m.start(), m.end()) for m in found]
+    while words and words[0][0] in _OPENERS:
+        words.pop(0)
+    while words and words[-1][0] in _TAILS:
+        words.pop()
+    telling = [word for word, _, _ in words if word not in _SCHEME and not word.isdigit()]
+    if not any(c.isalpha() for word in telling for c in word):
+        return None
+    return start + words[0][1], start + words[-1][2]
+
+
+def read_near(cased: str) -> list[Span]:
+    """Find capitalised phrases that a text says something is near to."""
+    spans = [_trim(cased, *m.span(1)) for m in _NEAR.finditer(cased)]
+    return [span for span in spans if span]
+
+
+def is_near(lower: str, start: int) -> bool:
+    """Whether what begins at ``start`` is said to be near."""
+    return _JUST_NEAR.search(lower, max(0, start - 40), start) is not None
+
+
+def read_name(cased: str, *, called_only: bool = False) -> Span | None:
+    """Find the phrase that a text most likely uses as the place's name.
+
+    What follows "called" or "named" first, else (unless ``called_only``) the first capitalised
+    phrase that is more than a sentence's opening or a word of the scheme.
+    """
+    called = [_trim(cased, *m.span(1)) for m in _CALLED.finditer(cased)]
+    loose = [] if called_only else [_trim(cased, *m.span()) for m in _ANY.finditer(cased)]
+    spans = [span for span in (*called, *loose) if span]
+    # A single capitalised word that begins a sentence may be any word.
+    sure = (span for span in spans if " " in cased[slice(*span)] or _is_subject(cased, *span))
+    return next(sure, None)
+
+
+def _is_subject(cased: str, start: int, end: int) -> bool:
+    opens = not cased[:start].rstrip(" '\"") or cased[:start].rstrip(" '\"")[-1] in ".!?"
+    return not opens or _ACTS.match(cased, end) is not None
+
+
+# ── Said, not asserted ──────────────────────────────────────────────────────────────────────────
+
+_NOT = r"(?:not|n't|never|cannot)"
+_TELL = (
+    r"(?:say|state|mention|list|specify|indicate|tell|know|record|describe|confirm|determine|note)"
+)
+_TOLD = (
+    r"(?:said|stated|mentioned|listed|specified|indicated|known|recorded|described|confirmed|"
+    r"given|noted|available|clear|provided)"
+)
+_FACTS = r"(?:information|details?|data|records?|mention|indication|word|entry|listing)"
+# Cues that govern what follows, up to where a new statement begins.
+_AHEAD = re.compile(
+    rf"(?<!\w)(?:\w+{_NOT}|{_NOT})(?: \w+)? {_TELL}(?!\w)|"
+    rf"\b(?:no|any|without|lacks?|lacking) (?:\w+ )?{_FACTS}(?!\w)|"
+    rf"\b(?:unclear|unknown|uncertain|unsure|not (?:sure|clear|known|certain|stated|specified))"
+    rf" (?:if|whether|what|how|which|where|about)\b|"
+    rf"\b(?:no|not any) (?:such )?(?:place|venue|restaurant|pub|coffee shop|cafe)\w? "
+    rf"(?:called|named)\b|\b(?:could|can|did)(?: not|n't|not) find\b"
+)
+# Cues that take back what precedes them, from where their statement began.
+_BACK = re.compile(
+    rf"(?:\w+n't|\b(?:not|never))(?: been| being| \w+ly)? {_TOLD}(?!\w| (?:for|as|to be)\b)|"
+    rf"\b(?:is|are|was|remains?) (?:unclear|unknown|uncertain|unspecified|unstated|missing)\b|"
+    rf"\bno (?:\w+ ){{1,4}}(?:is|are|was|has been|have been) {_TOLD}(?!\w)"
+)
+_CUED = re.compile(
+    r"n't|\bnot?\b|never|cannot|\bun(?:clear|known|certain|sure|sp|st)|\black|without|\bany |"
+    r"missing"
+)
+_SUBJECT = r"(?:it|they|this|the|he|she|you|its|their|prices?|there|a|an|z+)"
+_BREAK = re.compile(
+    rf"[.;!?\n](?=\s|$)|,? (?:but|however|though|although|yet|nevertheless|still)\b|"
+    rf", (?:and )?{_SUBJECT} | "
+    rf"and (?:its?|the|their|they|this|he|she|there|z+|is|are|serves|has|offers|"
+    rf"you|(?:families|customers|people|prices|meals|a meal)\b[^,.;!?]*? (?:are|rate|say|cost|costs))\b"
+)
+_WHETHER = re.compile(r"\b(?:whether|if)\b")
+# Function words that may stand between a negation and the value it denies.
+_NEGATED = re.compile(
+    r"(?:\b(?:not|no|never|neither|nor|without|cannot|isn't|aren't|wasn't|non|rather than|"
+    r"instead of|anything but|less|outside(?= (?:of )?(?:the )?(?:city|town))|"
+    r"(?<!not )(?<!n't )(?<!too )(?<!very )(?<!that )far from)|n't)"
+    r"(?:[- ]+(?:an?|the|any|very|really|exactly|particularly|overly|too|so|at|all|in|on|by|"
+    r"located|situated|part|of|serve|serving|offer|have|considered|be|being|for|to|your|"
+    r"typical|especially|recommended|as|is|are|that|it's|it|suitable|best|with|known|its|"
+    r"classed|described|rated|set|inside|place|venue|establishment|good|which|priced|what|"
+    r"you'd|call)){0,5}[- ]+$"
+)
+
+
+def unasserted(lower: str) -> list[Span]:
+    """Find the stretches of a text that say that something is not said or not known.
+
+    "The guide does not say whether …", "no price range is listed", "it is unclear if …". A
+    stretch ends where a new statement begins (a full stop, "but", a comma and a new subject), so
+    that an assertion cannot be hidden behind an abstention.
+    """
+    if not _CUED.search(lower):
+        return []
+    spans: list[Span] = []
+    breaks: list[Span] | None = None
+    for pattern, ahead in ((_AHEAD, True), (_BACK, False)):
+        for cue in pattern.finditer(lower):
+            breaks = [b.span() for b in _BREAK.finditer(lower)] if breaks is None else breaks
+            spans.append(_ahead(lower, cue, breaks) if ahead else _back(lower, cue, breaks))
+    return spans
+
+
+def _ahead(lower: str, cue: re.Match[str], breaks: list[Span]) -> Span:
+    # "does not say whether the pub …": the first subject belongs to what is not said.
+    start = cue.end()
+    return cue.start(), next((s for s, _ in breaks if s >= start), len(lower))
+
+
+def _back(lower: str, cue: re.Match[str], breaks: list[Span]) -> Span:
+    ends = [e for s, e in breaks if e <= cue.start() and lower[s] in ".;!?\n"]
+    sentence = ends[-1] if ends else 0
+    whether = _WHETHER.search(lower, sentence, cue.start())
+    if whether:
+        return whether.start(), cue.end()
+    inner = [e for _, e in breaks if sentence <= e <= cue.start()]
+    return (inner[-1] if inner else sentence), cue.end()
+
+
+def negation(lower: str, start: int) -> int | None:
+    """Find where the negation starts that denies what begins at ``start``; None where none does."""
+    match = _NEGATED.search(lower, max(0, start - 60), start)
+    return match.start() if match else None

@@ -1,0 +1,512 @@
+"""The slot matcher: what texts assert, what they do not, and its agreement with the corpus."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import math
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dera_rag.evaluation.slot_lexicon import OTHER_CUISINES
+from dera_rag.evaluation.slots import (
+    ATTRIBUTES,
+    Mention,
+    SlotErrors,
+    compare,
+    errors,
+    mentions,
+    parse,
+    slot_error_rate,
+    unlicensed,
+)
+
+RECORD = {
+    "name": "Bellini's",
+    "eatType": "pub",
+    "food": "Italian",
+    "priceRange": "cheap",
+    "customer rating": "high",
+    "area": "riverside",
+    "familyFriendly": "yes",
+    "near": "The Old Forge",
+}
+FULL = (
+    "Bellini's is a cheap Italian pub by the river, near The Old Forge. "
+    "It has a high customer rating and welcomes children."
+)
+
+
+def read(text: str) -> dict[str, str]:
+    """Everything a text asserts about the place itself, names aside."""
+    asserted = parse(text, "Bellini's", "The Old Forge")
+    return {a: v for a, v in asserted.items() if a not in {"name", "near"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "value"),
+    [
+        ("We sat in the coffee shop.", "eatType", "coffee shop"),
+        ("It's a lovely café.", "eatType", "coffee shop"),
+        ("A pub worth the walk.", "eatType", "pub"),
+        ("This restaurant opens at nine.", "eatType", "restaurant"),
+        ("They cook Chinese dishes.", "food", "Chinese"),
+        ("Traditional British fare.", "food", "English"),
+        ("Fast food to go.", "food", "Fast food"),
+        ("It sells fast-food.", "food", "Fast food"),
+        ("French cooking at its best.", "food", "French"),
+        ("Spicy Indian plates.", "food", "Indian"),
+        ("ITALIAN FOOD!", "food", "Italian"),
+        ("Japanese lunches.", "food", "Japanese"),
+        ("Thai curries.", "food", "Thai"),
+        ("Lunch here is cheap.", "priceRange", "cheap"),
+        ("An inexpensive lunch.", "priceRange", "cheap"),
+        ("Prices here are rather low.", "priceRange", "cheap"),
+        ("Meals cost less than £20.", "priceRange", "less than £20"),
+        ("Dinner for under 20 pounds.", "priceRange", "less than £20"),
+        ("A moderate price range.", "priceRange", "moderate"),
+        ("Reasonably priced plates.", "priceRange", "moderate"),
+        ("Expect to pay £20-25.", "priceRange", "£20-25"),
+        ("Expect to pay between £20 and £25.", "priceRange", "£20-25"),
+        ("Expect to pay £20–£25.", "priceRange", "£20-25"),
+        ("It costs more than £30.", "priceRange", "more than £30"),
+        ("Over 30 pounds a head.", "priceRange", "more than £30"),
+        ("The price range is high.", "priceRange", "high"),
+        ("Above average prices.", "priceRange", "high"),
+        ("A high-priced, quiet spot.", "priceRange", "high"),
+        ("It is expensive.", "priceRange", "high"),
+        ("Guests gave it a low rating.", "customer rating", "low"),
+        ("It is poorly rated.", "customer rating", "low"),
+        ("Rated average by guests.", "customer rating", "average"),
+        ("A highly rated spot.", "customer rating", "high"),
+        ("Its customer rating is high.", "customer rating", "high"),
+        ("It does not have a very high rating.", "customer rating", "low"),
+        ("It has a rating of 1 out of 5.", "customer rating", "1 out of 5"),
+        ("One out of five from its guests.", "customer rating", "1 out of 5"),
+        ("Three stars.", "customer rating", "3 out of 5"),
+        ("A 5-star spot.", "customer rating", "5 out of 5"),
+        ("It scores 4 out of 5.", "customer rating", "4 out of 5"),
+        ("In the centre of the city.", "area", "city centre"),
+        ("A city-center address.", "area", "city centre"),
+        ("On the riverside.", "area", "riverside"),
+        ("It lies next to the river.", "area", "riverside"),
+        ("It is family friendly.", "familyFriendly", "yes"),
+        ("Yes, it is family-friendly.", "familyFriendly", "yes"),
+        ("Kids are welcome.", "familyFriendly", "yes"),
+        ("Bring the whole family.", "familyFriendly", "yes"),
+        ("It is not family-friendly.", "familyFriendly", "no"),
+        ("No, it isn't child-friendly.", "familyFriendly", "no"),
+        ("Adults only.", "familyFriendly", "no"),
+        ("No children, please.", "familyFriendly", "no"),
+        ("Children are not permitted.", "familyFriendly", "no"),
+        ("It is not recommended for kids.", "familyFriendly", "no"),
+        ("Family friendly: no", "familyFriendly", "no"),
+        ("familyFriendly[yes]", "familyFriendly", "yes"),
+        ("priceRange[high]", "priceRange", "high"),
+        ("customer rating: low", "customer rating", "low"),
+    ],
+)
+def test_a_wording_asserts_its_value_and_nothing_else(
+    text: str, attribute: str, value: str
+) -> None:
+    assert read(text) == {attribute: value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The guide does not say whether Bellini's is family friendly.",
+        "The passage doesn't mention if it is cheap or expensive.",
+        "No price range is listed.",
+        "No customer rating is given, high or low.",
+        "Whether it is cheap and family friendly is not stated.",
+        "I have no record of a pub by the river.",
+        "It is unclear if the place serves Italian food.",
+        "It's unknown whether children are welcome.",
+        "There is no information about a high rating.",
+        "I could not find an Italian restaurant.",
+        "It is not cheap.",
+        "It isn't in the city centre.",
+        "It does not serve Chinese food.",
+        "It is neither expensive nor a pub.",
+        "It is far from the city centre.",
+        "It's anything but cheap.",
+        "",
+        "It is high.",
+    ],
+)
+def test_what_is_denied_or_unknown_is_not_asserted(text: str) -> None:
+    assert read(text) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("No rating is listed, but it is a cheap pub.", {"eatType": "pub", "priceRange": "cheap"}),
+        ("The guide does not say where it is, it is a pub.", {"eatType": "pub"}),
+        ("Bellini's is a pub and its price range is not listed.", {"eatType": "pub"}),
+        ("A French pub. Its rating is unknown.", {"eatType": "pub", "food": "French"}),
+        (
+            "It is not only cheap but highly rated.",
+            {"priceRange": "cheap", "customer rating": "high"},
+        ),
+        ("It is not far from the river-side.", {"area": "riverside"}),
+        (
+            "It is not a family-friendly French pub.",
+            {"eatType": "pub", "food": "French", "familyFriendly": "no"},
+        ),
+    ],
+)
+def test_a_denial_or_an_abstention_ends_where_a_new_statement_begins(
+    text: str, expected: dict[str, str]
+) -> None:
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "price", "rating"),
+    [
+        ("A high price and a low rating.", "high", "low"),
+        ("Low-priced and highly rated.", "cheap", "high"),
+        ("The price range is moderate and the rating high.", "moderate", "high"),
+        ("Its average price is matched by a high customer rating.", "moderate", "high"),
+        ("An average rating for high prices.", "high", "average"),
+        ("High rating, low price.", "cheap", "high"),
+        ("Five stars for less than £20.", "less than £20", "5 out of 5"),
+        ("The average customer rating is low and prices are high.", "high", "low"),
+    ],
+)
+def test_levels_of_price_and_of_rating_are_kept_apart(text: str, price: str, rating: str) -> None:
+    assert read(text) == {"priceRange": price, "customer rating": rating}
+
+
+def test_a_bare_list_of_keywords_asserts_its_values() -> None:
+    assert read("pub, Italian, cheap, riverside, family friendly") == {
+        "eatType": "pub",
+        "food": "Italian",
+        "priceRange": "cheap",
+        "area": "riverside",
+        "familyFriendly": "yes",
+    }
+
+
+def test_names_are_masked_before_anything_else_is_read() -> None:
+    text = "The Riverside Cheap Pub is a coffee shop near the French Café."
+    assert parse(text, "The Riverside Cheap Pub", "French Café") == {
+        "name": "The Riverside Cheap Pub",
+        "eatType": "coffee shop",
+        "near": "French Café",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("CHEZ ANDRE is here.", "Chez André"),
+        ("Chez Andre\u0301 is here.", "Chez André"),
+        ("Annie’s is here.", "Annie's"),
+        ("Annies is here.", "Annie's"),
+        ("Annie's is here.", "Annie’s"),
+        ("We like Joe-Joe  Bar.", "Joe Joe Bar"),
+        ("Bellini's's menu", "Bellini's"),
+    ],
+)
+def test_known_names_are_found_whatever_their_spelling(text: str, name: str) -> None:
+    assert parse(text, name)["name"] == name
+
+
+def test_known_names_are_whole_phrases() -> None:
+    assert "name" not in parse("the millstone", "The Mill")
+    assert parse("The Mill is near The Mill House.", "The Mill", "The Mill House") == {
+        "name": "The Mill",
+        "near": "The Mill House",
+    }
+
+
+def test_a_place_said_to_be_near_itself_is_not_named() -> None:
+    assert parse("The Old Forge is a pub near Bellini's.", "Bellini's")["near"] == "Bellini's"
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "near"),
+    [
+        (
+            "There is a pub called Harry's Den close to Mill Lane Market.",
+            "Harry's Den",
+            "Mill Lane Market",
+        ),
+        ("Harry's Den is a pub next to Café Ünal.", "Harry's Den", "Café Ünal"),
+        (
+            "Located near Mill Lane Market, Ostrava serves Italian food.",
+            "Ostrava",
+            "Mill Lane Market",
+        ),
+        ("Cheap Italian food is served near the river.", None, None),
+    ],
+)
+def test_unknown_names_are_read_by_pattern(text: str, name: str | None, near: str | None) -> None:
+    asserted = parse(text)
+    assert (asserted.get("name"), asserted.get("near")) == (name, near)
+
+
+def test_mentions_point_into_the_text_as_written() -> None:
+    text = "Chez Andre\u0301 — a Cheap pub, “5 stars”."
+    assert [
+        (m.attribute, m.value, text[m.start : m.end]) for m in mentions(text, "Chez André")
+    ] == [
+        ("name", "Chez André", "Chez Andre\u0301"),
+        ("priceRange", "cheap", "Cheap"),
+        ("eatType", "pub", "pub"),
+        ("customer rating", "5 out of 5", "5 stars"),
+    ]
+    assert mentions("five stars")[0] == Mention("customer rating", "5 out of 5", 0, 10, ("high",))
+
+
+def test_of_several_values_mentions_lists_all_and_parse_takes_the_first() -> None:
+    text = "A cheap pub with high prices."
+    assert [m.value for m in mentions(text) if m.attribute == "priceRange"] == ["cheap", "high"]
+    assert parse(text)["priceRange"] == "cheap"
+
+
+def test_the_record_settles_what_a_wording_leaves_open_and_adds_nothing() -> None:
+    assert parse("Five stars.")["customer rating"] == "5 out of 5"
+    record = {"customer rating": "high", "food": "French"}
+    assert parse("Five stars.", record=record) == {"customer rating": "high"}
+    assert parse("Five stars.", record={"customer rating": "low"}) == {
+        "customer rating": "5 out of 5"
+    }
+
+
+def test_inserted_deleted_and_wrong_are_counted_separately() -> None:
+    record = {"name": "Aromi", "food": "French", "area": "riverside", "priceRange": "high"}
+    asserted = {"name": "aromi", "food": "Thai", "area": "riverside", "eatType": "pub"}
+    found = compare(record, asserted)
+    assert found == SlotErrors(("eatType",), ("priceRange",), ("food",), slots=4)
+    assert (found.hallucinated, found.total, found.slot_error_rate) == (2, 3, 0.75)
+
+
+def test_the_corpus_rate_pools_slots() -> None:
+    none, three = SlotErrors((), (), (), slots=6), SlotErrors(("food",), ("area",), ("near",), 2)
+    assert slot_error_rate([none, three]) == 3 / 8
+    assert math.isnan(slot_error_rate([]))
+    assert math.isnan(compare({}, {"food": "Thai"}).slot_error_rate)
+
+
+def test_a_faithful_text_has_no_errors() -> None:
+    assert errors(FULL, RECORD) == SlotErrors((), (), (), slots=8)
+
+
+@pytest.mark.parametrize(
+    ("extra", "inserted", "wrong"),
+    [
+        (" Prices are high.", (), ("priceRange",)),
+        (" It is not family friendly.", (), ("familyFriendly",)),
+        (" city centre French Thai", (), ("area", "food", "food")),
+        (" It is called The Gull.", (), ("name",)),
+        (" It is close to Zeno Hall.", (), ("near",)),
+        (" Is it expensive?", (), ("priceRange",)),
+        (" Ex\u00adpen\u200bsive!", (), ("priceRange",)),
+        (" low rating of 1 out of 5", (), ("customer rating",)),
+        (" No price is listed. Its price is high.", (), ("priceRange",)),
+    ],
+)
+def test_a_second_unsupported_value_counts_though_the_right_one_is_there(
+    extra: str, inserted: tuple[str, ...], wrong: tuple[str, ...]
+) -> None:
+    found = errors(FULL + extra, RECORD)
+    assert (found.inserted, found.deleted, found.wrong) == (inserted, (), wrong)
+
+
+def test_every_value_of_an_attribute_the_record_lacks_is_inserted() -> None:
+    text = "Aromi serves Italian and Greek food in a pub."
+    found = errors(text, {"name": "Aromi", "eatType": "pub"})
+    assert found == SlotErrors(("food", "food"), (), (), slots=2)
+    assert [
+        text[m.start : m.end] for m in unlicensed(text, {"name": "Aromi", "eatType": "pub"})
+    ] == [
+        "Italian",
+        "Greek",
+    ]
+
+
+def test_junk_is_no_coverage() -> None:
+    found = errors("high yes low no 5 price rating area food", RECORD)
+    assert found.hallucinated == 0
+    assert set(found.deleted) == set(RECORD)
+
+
+def test_invented_cuisines_are_unsupported_by_any_record_of_the_scheme() -> None:
+    for cuisine in OTHER_CUISINES:
+        assert errors(f"{cuisine} food", {"food": "French"}).wrong == ("food",)
+
+
+# ── Properties ──────────────────────────────────────────────────────────────────────────────────
+
+_WORDS = ["Riverside", "Cheap", "Pub", "Café", "Ünal", "D'Arcy", "Joe’s", "Low", "City", "Centre"]
+_WORDS += ["Indian", "Family", "Star", "Five", "Zoë", "Not", "Near", "High", "Price", "Ostrava"]
+# Keywords and one word that is none: a place called just "Riverside" cannot be told from the area.
+_NAMES = st.builds(
+    lambda words, last: " ".join([*words, last]),
+    st.lists(st.sampled_from(_WORDS), max_size=3),
+    st.sampled_from(["Ünal", "D'Arcy", "Joe’s", "Zoë", "Ostrava"]),
+)
+_VALUES = {
+    "eatType": ["coffee shop", "pub", "restaurant"],
+    "food": ["Chinese", "English", "Fast food", "French", "Indian", "Italian", "Japanese"],
+    "priceRange": ["cheap", "moderate", "high", "less than £20", "£20-25", "more than £30"],
+    "customer rating": ["low", "average", "high", "1 out of 5", "3 out of 5", "5 out of 5"],
+    "area": ["city centre", "riverside"],
+    "familyFriendly": ["yes", "no"],
+}
+_SENTENCES = {
+    "eatType": "It is a {}.",
+    "food": "It serves {} food.",
+    "priceRange": "Its price range is {}.",
+    "customer rating": "Its customer rating is {}.",
+    "area": "It is in the {} area.",
+    "near": "It is near {}.",
+}
+_FRIENDLY = {"yes": "It is family-friendly.", "no": "It is not family-friendly."}
+
+
+@st.composite
+def _records(draw: st.DrawFn) -> dict[str, str]:
+    name = draw(_NAMES)
+    record = {"name": name}
+    for attribute in draw(st.sets(st.sampled_from(sorted(_VALUES)))):
+        record[attribute] = draw(st.sampled_from(_VALUES[attribute]))
+    near = draw(st.none() | _NAMES.filter(lambda other: other != name))
+    return record | ({"near": near} if near else {})
+
+
+def _rendered(record: dict[str, str]) -> str:
+    parts = [f"{record['name']} is one of ours."]
+    for attribute, value in record.items():
+        if attribute == "familyFriendly":
+            parts.append(_FRIENDLY[value])
+        elif attribute != "name":
+            parts.append(_SENTENCES[attribute].format(value))
+    return " ".join(parts)
+
+
+@given(_records())
+def test_a_rendered_record_is_read_back(record: dict[str, str]) -> None:
+    text = _rendered(record)
+    assert parse(text, record["name"], record.get("near")) == record
+    assert errors(text, record).total == 0
+
+
+@given(st.text(), st.none() | st.text(max_size=8), st.none() | st.text(max_size=8), st.booleans())
+def test_any_text_can_be_read(
+    text: str, name: str | None, near: str | None, published: bool
+) -> None:
+    for mention in mentions(text, name, near, published=published):
+        assert 0 <= mention.start < mention.end <= len(text)
+        assert mention.attribute in ATTRIBUTES
+    assert set(parse(text, name, near, published=published)) <= set(ATTRIBUTES)
+
+
+@given(_records(), _records())
+def test_what_another_record_says_is_never_free(
+    record: dict[str, str], other: dict[str, str]
+) -> None:
+    claims = {a: v for a, v in other.items() if a in _VALUES}
+    text = _rendered({"name": record["name"], **claims})
+    found = errors(text, record)
+    assert set(found.inserted) == {a for a in claims if a not in record}
+    settled = parse(text, record["name"], record.get("near"), record=record)
+    assert set(found.wrong) == {a for a in claims if a in record and settled[a] != record[a]}
+
+
+# ── Agreement with the public corpus ────────────────────────────────────────────────────────────
+
+_SLOT = re.compile(r"([A-Za-z ]+?)\[([^\]]*)\]")
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    if not path.exists():
+        pytest.skip(f"no E2E references at {path}")
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def _slots(mr: str) -> list[tuple[str, str]]:
+    return [(attribute.strip(), value) for attribute, value in _SLOT.findall(mr)]
+
+
+_SCALE = dict(
+    zip(("less than £20", "£20-25", "more than £30"), ("cheap", "moderate", "high"), strict=True)
+)
+_SCALE |= {"1 out of 5": "low", "3 out of 5": "average", "5 out of 5": "high"}
+
+
+def _agreement(path: Path) -> dict[str, float]:
+    """Share of rows read like their cleaned record, over rows without a repeated attribute.
+
+    ``settled``: the original record settles wordings that serve two values, as the published
+    cleaning did. ``scales``: no record at all; the two scales of price and of rating count as
+    one. ``strict``: no record and exact values.
+    """
+    right = dict.fromkeys(("settled", "scales", "strict"), 0)
+    rows = 0
+    for row in _rows(path):
+        pairs = _slots(row["mr"])
+        truth = dict(pairs)
+        if len(truth) < len(pairs):
+            continue
+        rows += 1
+        name, near = truth.get("name"), truth.get("near")
+        original = dict(_slots(row["orig_mr"]))
+        settled = parse(row["ref"], name, near, record=original, published=True)
+        plain = parse(row["ref"], name, near, published=True)
+        right["settled"] += settled == truth
+        right["strict"] += plain == truth
+        right["scales"] += _one_scale(plain) == _one_scale(truth)
+    return {key: count / rows for key, count in right.items()}
+
+
+def _one_scale(record: dict[str, str]) -> dict[str, str]:
+    return {attribute: _SCALE.get(value, value) for attribute, value in record.items()}
+
+
+def test_references_of_the_cleaned_corpus_are_read_like_their_records(
+    data_dir: Path,
+) -> None:
+    train = _agreement(data_dir / "e2e" / "cleaned_train.csv.gz")
+    assert train["settled"] >= 0.99
+    assert train["scales"] >= 0.985
+
+
+def test_agreement_holds_on_rows_nothing_was_fitted_on(data_dir: Path) -> None:
+    dev = _agreement(data_dir / "e2e" / "cleaned_dev.csv.gz")
+    assert dev["settled"] >= 0.98
+
+
+def test_the_published_slot_error_rate_is_reproduced(data_dir: Path) -> None:
+    found = []
+    for row in _rows(data_dir / "e2e" / "original_train.csv.gz"):
+        record = dict(_slots(row["mr"]))
+        found.append(errors(row["ref"], record, published=True))
+    slots = sum(result.slots for result in found)
+    assert 100 * slot_error_rate(found) == pytest.approx(17.69, abs=0.5)
+    assert 100 * sum(len(r.inserted) for r in found) / slots == pytest.approx(5.30, abs=0.5)
+    assert 100 * sum(len(r.deleted) for r in found) / slots == pytest.approx(10.97, abs=0.5)
+    assert 100 * sum(len(r.wrong) for r in found) / slots == pytest.approx(1.41, abs=0.5)
+
+
+@pytest.mark.slow
+def test_reading_is_fast_enough_for_a_training_loop() -> None:
+    texts = [FULL, "The guide does not say whether Bellini's is family friendly."] * 1000
+    best = math.inf
+    for _ in range(3):
+        begin = time.process_time()
+        for text in texts:
+            errors(text, RECORD)
+        best = min(best, time.process_time() - begin)
+    assert len(texts) / best > 3000
