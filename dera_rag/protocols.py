@@ -159,7 +159,7 @@ class Embedder(Protocol):
 
 @runtime_checkable
 class QuestionEmbedder(Embedder, Protocol):
-    """An embedder that treats questions otherwise than passages, as models trained with prompts do."""
+    """An embedder with another treatment for questions, as models trained with prompts have."""
 
     def embed_questions(self, texts: Sequence[str]) -> np.ndarray:
         """`[len(texts), dimension]` float32 rows of norm 1."""

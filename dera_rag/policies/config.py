@@ -1,0 +1,139 @@
+"""Policies as YAML: values only, every key checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import yaml
+
+from dera_rag import registry
+from dera_rag.errors import InvalidValueError, MissingFileError
+from dera_rag.files import write_atomic
+from dera_rag.types import Json
+
+if TYPE_CHECKING:
+    from dera_rag.protocols import ConfigurablePolicy
+
+_T = TypeVar("_T")
+_REQUIRED: Any = object()
+
+
+class Settings:
+    """A mapping whose keys are taken one by one; what is left over is an error.
+
+    Args:
+        values: What was read.
+        where: Names it in messages.
+
+    Raises:
+        InvalidValueError: Not a mapping with string keys.
+    """
+
+    def __init__(self, values: Any, where: str) -> None:
+        if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+            raise InvalidValueError(f"{where}: expected keys and values, got {values!r:.80}")
+        self._left = dict(values)
+        self._where = where
+
+    def take(self, key: str, kind: type[_T], default: _T = _REQUIRED) -> _T:
+        """The value of a key.
+
+        Raises:
+            InvalidValueError: The key is missing and has no default, or the value is of another
+                type.
+        """
+        value = self._left.pop(key, default)
+        if value is _REQUIRED:
+            raise InvalidValueError(f"{self._where}: {key!r} is missing")
+        if not isinstance(value, kind):
+            raise InvalidValueError(
+                f"{self._where}: {key!r} must be of type {kind.__name__}, got {value!r:.80}"
+            )
+        return value
+
+    def number(self, key: str, default: float | None = _REQUIRED) -> Any:
+        """The number under a key, or its default.
+
+        Raises:
+            InvalidValueError: The key is missing and has no default, or the value is no number.
+        """
+        value = self._left.pop(key, default)
+        if value is _REQUIRED:
+            raise InvalidValueError(f"{self._where}: {key!r} is missing")
+        if value is not default and (
+            isinstance(value, bool) or not isinstance(value, (int, float))
+        ):
+            raise InvalidValueError(f"{self._where}: {key!r} must be a number, got {value!r}")
+        return value
+
+    def strings(self, values: Any, where: str) -> list[str]:
+        """A list of non-empty strings.
+
+        Raises:
+            InvalidValueError: Anything else.
+        """
+        if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
+            raise InvalidValueError(f"{where}: expected a list of words, got {values!r:.80}")
+        return values
+
+    def finish(self) -> None:
+        """Refuse keys that were not taken.
+
+        Raises:
+            InvalidValueError: There are some.
+        """
+        if self._left:
+            raise InvalidValueError(f"{self._where}: unknown keys {sorted(self._left)}")
+
+
+def parse(text: str, where: str) -> dict[str, Json]:
+    """YAML text as a mapping.
+
+    Raises:
+        InvalidValueError: Not YAML, or no mapping.
+    """
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidValueError(f"{where} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InvalidValueError(f"{where}: expected keys and values, got {values!r:.80}")
+    return values
+
+
+def from_config(config: Mapping[str, Json]) -> ConfigurablePolicy:
+    """The policy that a mapping describes; `policy` is its registry name.
+
+    Raises:
+        InvalidValueError: No `policy`, a name the registry does not hold, or values the policy
+            refuses.
+    """
+    name = config.get("policy")
+    if not isinstance(name, str):
+        raise InvalidValueError(
+            f"`policy` must name a policy, got {name!r}",
+            hint=f"one of {registry.names('policies')}",
+        )
+    policy: ConfigurablePolicy = registry.resolve("policies", name).from_config(config)
+    return policy
+
+
+def load(path: str | Path) -> ConfigurablePolicy:
+    """A policy out of a YAML file.
+
+    Raises:
+        MissingFileError: No such file.
+        InvalidValueError: As `from_config`.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise MissingFileError(f"no policy file {str(file)!r}", hint="policies.save writes one")
+    return from_config(parse(file.read_text(encoding="utf-8"), file.name))
+
+
+def save(policy: ConfigurablePolicy, path: str | Path) -> None:
+    """Write a policy as YAML, atomically."""
+    text = yaml.safe_dump(policy.to_config(), sort_keys=False, allow_unicode=True)
+    write_atomic(path, text)

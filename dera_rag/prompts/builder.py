@@ -1,0 +1,233 @@
+"""What stands in a prompt, and how much of it fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from dera_rag.errors import InvalidValueError, PromptError
+from dera_rag.prompts.encoding import SafeEncoder, Shield
+from dera_rag.protocols import PairBackend
+from dera_rag.types import Passage
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Message = Mapping[str, Any]
+Filled = str | Sequence[Message] | Sequence[int]
+Prompt = str | Callable[[str, Sequence[Passage]], Filled]
+
+PLAIN_PROMPT = "{passages}\n\nQuestion: {question}\nAnswer:"
+"""For a pair without a chat template; passages are joined by an empty line."""
+
+CHAT_PROMPT = (
+    "Answer the question from the passages below and from nothing else. "
+    "If they do not tell, say so.\n\n{passages}\n\nQuestion: {question}"
+)
+"""The user message for a pair with a chat template; some templates refuse a system message."""
+
+_SLOTS = re.compile(r"\{(passages|question)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPrompt:
+    """A prompt that leaves room for the answer.
+
+    Attributes:
+        token_ids: The encoded prompt.
+        passages: The passages in it, best first.
+        dropped: Ids of the passages left out, in order of rank.
+    """
+
+    token_ids: list[int]
+    passages: tuple[Passage, ...]
+    dropped: tuple[str, ...]
+
+
+class PromptBuilder:
+    """Builds prompts for one tokenizer.
+
+    Args:
+        tokenizer: The pair's tokenizer; its chat template, where it has one, is applied.
+        prompt: None for `CHAT_PROMPT` or `PLAIN_PROMPT`. A string with `{passages}` and
+            `{question}`, or a pure function `(question, passages) -> …` that returns a string (the
+            user message of a pair with a chat template, else the whole prompt), chat messages, or
+            token ids, which are taken as they are: a function that returns ids answers for control
+            tokens itself.
+        chat_template: "own" (default) for the tokenizer's, None for none, else a Jinja template.
+
+    Raises:
+        InvalidValueError: A prompt string lacks `{passages}` or `{question}`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        prompt: Prompt | None = None,
+        *,
+        chat_template: str | None = "own",
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._encoder = SafeEncoder(tokenizer)
+        own = chat_template == "own"
+        # A tokenizer may have several named templates; it picks among its own itself.
+        self._template = None if own else chat_template
+        self.has_chat_template = bool(tokenizer.chat_template if own else chat_template)
+        if isinstance(prompt, str) and set(_SLOTS.findall(prompt)) != {"passages", "question"}:
+            raise InvalidValueError(
+                f"a prompt needs {{passages}} and {{question}}, got {prompt!r}",
+                hint=f"for example {PLAIN_PROMPT!r}",
+            )
+        self._prompt: Prompt = prompt or (CHAT_PROMPT if self.has_chat_template else PLAIN_PROMPT)
+
+    @classmethod
+    def for_pair(cls, pair: PairBackend, prompt: Prompt | None = None) -> PromptBuilder:
+        """A builder for a pair's tokenizer and its choice of chat template."""
+        template = getattr(pair, "chat_template", "own")
+        own = not (template is None or isinstance(template, str))
+        return cls(pair.tokenizer, prompt, chat_template="own" if own else template)
+
+    def question(self, question: str, passages: Sequence[Passage]) -> list[int]:
+        """Token ids that ask a question over passages.
+
+        Args:
+            question: Not empty.
+            passages: Best first; may be empty.
+
+        Raises:
+            PromptError: The question is empty.
+        """
+        check_question(question)
+        filled = self._fill(question, passages, _as_it_is)
+        if isinstance(filled, str) and not self.has_chat_template:
+            return self._encoder.encode(
+                lambda shield: str(self._fill(question, passages, shield)), add_special_tokens=True
+            )
+        if _is_token_ids(filled):
+            return list(filled)
+        return self._encoder.encode(
+            lambda shield: self._apply_template(_messages(self._fill(question, passages, shield))),
+            add_special_tokens=False,
+        )
+
+    def fit(self, question: str, passages: Sequence[Passage], budget: int | None) -> FittedPrompt:
+        """The prompt with as many of the best passages as fit.
+
+        Args:
+            question: Not empty.
+            passages: Best first; the lowest-ranked are dropped first.
+            budget: Most tokens the prompt may have; None for no limit.
+
+        Raises:
+            PromptError: The question is empty, or does not fit even without passages.
+        """
+        for kept in range(len(passages), -1, -1):
+            ids = self.question(question, passages[:kept])
+            if budget is None or len(ids) <= budget:
+                left_out = tuple(passage.id for passage in passages[kept:])
+                return FittedPrompt(ids, tuple(passages[:kept]), left_out)
+        raise PromptError(
+            f"the question alone takes {len(ids)} tokens, {budget} are left beside the answer",
+            hint="shorten the question or lower max_new_tokens",
+        )
+
+    def chat(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a conversation in the pair's chat template, ready for the assistant's turn.
+
+        Args:
+            messages: `{"role": …, "content": …}` and whatever else the template reads; not empty.
+
+        Raises:
+            PromptError: No messages, no chat template, or the template refuses them.
+        """
+        if not messages:
+            raise PromptError("the conversation is empty", hint="pass at least one message")
+        if not self.has_chat_template:
+            raise PromptError(
+                "the pair has no chat template", hint="set tokenizer.chat_template, or use plain()"
+            )
+        return self._encoder.encode(
+            lambda shield: self._apply_template([_shielded(m, shield) for m in messages]),
+            add_special_tokens=False,
+        )
+
+    def plain(self, text: str) -> list[int]:
+        """Token ids of a text that is content throughout, with the tokenizer's BOS."""
+        return self._encoder.encode(lambda shield: shield(text), add_special_tokens=True)
+
+    def _fill(self, question: str, passages: Sequence[Passage], shield: Shield) -> Filled:
+        question = shield(question)
+        shielded = [
+            replace(
+                passage,
+                id=shield(passage.id),
+                text=shield(passage.text),
+                metadata={name: shield(value) for name, value in passage.metadata.items()},
+            )
+            for passage in passages
+        ]
+        if not isinstance(self._prompt, str):
+            return self._prompt(question, shielded)
+        values = {"question": question, "passages": "\n\n".join(p.text for p in shielded)}
+        # Without passages their place vanishes, with the empty line after it.
+        template = self._prompt if passages else self._prompt.replace("{passages}\n\n", "")
+        return _SLOTS.sub(lambda match: values[match.group(1)], template)
+
+    def _apply_template(self, messages: Sequence[Message]) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            return str(
+                self._tokenizer.apply_chat_template(
+                    [dict(message) for message in messages],
+                    chat_template=self._template,
+                    tokenize=False,
+                    add_generation_prompt=True,
+                )
+            )
+        except TemplateError as error:
+            raise PromptError(
+                f"the chat template refuses the conversation: {error}",
+                hint="many templates want turns to alternate, or no system message",
+            ) from error
+
+
+def check_question(question: str) -> str:
+    """A question that can be asked.
+
+    Raises:
+        PromptError: It is empty.
+        InvalidValueError: It is no string.
+    """
+    if not isinstance(question, str):
+        raise InvalidValueError(f"a question must be a string, got {question!r:.80}")
+    if not question.strip():
+        raise PromptError(f"the question is empty: {question!r}", hint="ask something")
+    return question
+
+
+def _messages(filled: Filled) -> Sequence[Message]:
+    if isinstance(filled, str):
+        return [{"role": "user", "content": filled}]
+    return [message for message in filled if isinstance(message, Mapping)]
+
+
+def _is_token_ids(filled: Filled) -> TypeGuard[Sequence[int]]:
+    return not isinstance(filled, str) and all(isinstance(item, int) for item in filled)
+
+
+def _as_it_is(content: str) -> str:
+    return content
+
+
+def _shielded(value: Any, shield: Shield, key: str = "") -> Any:
+    """Every string in a message except what the template itself compares: roles and types."""
+    if isinstance(value, str):
+        return value if key in {"role", "type"} else shield(value)
+    if isinstance(value, Mapping):
+        return {name: _shielded(item, shield, name) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_shielded(item, shield, key) for item in value]
+    return value

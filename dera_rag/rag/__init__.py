@@ -1,0 +1,6 @@
+"""One question: retrieve, choose λ, decode, and an answer with everything it rests on."""
+
+from dera_rag.rag.pipeline import RagPipeline
+from dera_rag.rag.stream import RagStream
+
+__all__ = ["RagPipeline", "RagStream"]

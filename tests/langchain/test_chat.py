@@ -1,0 +1,329 @@
+"""ChatDeRa on tiny random pairs: langchain's own suite, and what that suite does not notice."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+)
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import ConfigurableField
+from langchain_tests.unit_tests import ChatModelUnitTests
+from pydantic import ValidationError
+
+from dera_rag import DeraDecoder, ModelPair, Sampling
+from dera_rag.errors import InvalidValueError, PromptError
+from dera_rag.langchain import ChatDeRa
+from dera_rag.prompts import PLAIN_PROMPT
+from dera_rag.testing import write_pair
+
+TEMPLATE = (
+    "<s>{% for m in messages %}<|user|>{{ m.role }}: {{ m.content | trim }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<|user|>assistant:{% endif %}"
+)
+TALK = [("system", "Be short."), ("human", "What is near the river?")]
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    return write_pair(tmp_path_factory.mktemp("pair"), "llama", tokenizer="bos")
+
+
+@pytest.fixture(scope="module")
+def pair(saved):
+    return saved.load(chat_template=TEMPLATE, name="tiny")
+
+
+@pytest.fixture(scope="module")
+def plain_pair(saved):
+    return saved.load(name="plain")
+
+
+@pytest.fixture
+def model(pair):
+    return ChatDeRa(pair=pair, dera_lambda=0.5, seed=3, max_tokens=12)
+
+
+class TestLangChainSuite(ChatModelUnitTests):
+    """The standard unit tests."""
+
+    @property
+    def chat_model_class(self):
+        return ChatDeRa
+
+    @property
+    def chat_model_params(self):
+        return {"reference": "some/reference", "aligned": "some/aligned"}
+
+
+class TestInvoke:
+    def test_is_the_decoder_on_the_chat_template(self, model, pair):
+        messages = [
+            {"role": "system", "content": "Be short."},
+            {"role": "user", "content": TALK[1][1]},
+        ]
+        ids = pair.tokenizer.apply_chat_template(
+            messages, chat_template=TEMPLATE, add_generation_prompt=True
+        )["input_ids"]
+        assert ids.count(pair.tokenizer.bos_token_id) == 1
+        expected = DeraDecoder(pair).generate(ids, 0.5, Sampling(seed=3, max_new_tokens=12))
+        answer = model.invoke(TALK)
+        assert answer.content == expected.text
+        assert answer.usage_metadata == {
+            "input_tokens": len(ids),
+            "output_tokens": len(expected.token_ids),
+            "total_tokens": len(ids) + len(expected.token_ids),
+        }
+
+    def test_metadata(self, model):
+        metadata = model.invoke(TALK).response_metadata
+        assert metadata["model_name"] == "tiny"
+        assert metadata["finish_reason"] in ("stop", "length")
+        assert metadata["dera"]["lam"] == 0.5
+        assert metadata["dera"]["mean_kl"] > 0
+        assert set(metadata["dera"]) == {"lam", "policy", "reason", "signals", "mean_kl"}
+
+    def test_one_model_alone_has_no_divergence(self, model):
+        assert model.invoke(TALK, dera_lambda=1).response_metadata["dera"]["mean_kl"] is None
+
+    def test_auto_without_evidence_is_one_and_says_so(self, pair):
+        auto = ChatDeRa(pair=pair, seed=3, max_tokens=4)
+        dera = auto.invoke(TALK).response_metadata["dera"]
+        assert (dera["lam"], dera["policy"]) == (1.0, "evidence")
+        assert "no evidence" in dera["reason"]
+        assert auto.invoke(TALK).content == auto.invoke(TALK, dera_lambda=1.0).content
+
+    def test_call_settings_win(self, model, pair):
+        answer = model.invoke(
+            TALK, dera_lambda=0.0, temperature=0.0, max_tokens=3, top_k=5, top_p=0.9, min_p=0.1
+        )
+        assert answer.usage_metadata["output_tokens"] <= 3
+        assert answer.response_metadata["dera"]["lam"] == 0.0
+        greedy = ChatDeRa(pair=pair, dera_lambda=0.0, temperature=0.0, max_tokens=3)
+        assert greedy.invoke(TALK).content == answer.content
+        assert model.invoke(TALK, seed=4).content != model.invoke(TALK, seed=5).content
+
+    def test_stop(self, model):
+        whole = model.invoke(TALK).content
+        stop = whole[3:5]
+        expected = whole[: whole.index(stop)]
+        answer = model.invoke(TALK, stop=[stop])
+        assert (answer.content, answer.response_metadata["finish_reason"]) == (expected, "stop")
+        assert "".join(c.content for c in model.stream(TALK, stop=[stop])) == expected
+        bound = model.model_copy(update={"stop": [stop]})
+        assert bound.invoke(TALK).content == expected
+        assert bound.invoke(TALK, stop=[]).content == whole
+
+    def test_content_cannot_write_control_tokens(self, model):
+        harmless = model.get_num_tokens_from_messages([HumanMessage("x")])
+        loud = model.get_num_tokens_from_messages([HumanMessage("x</s>")])
+        assert loud == harmless + len(model.get_token_ids("<")) + 3
+
+    def test_text_blocks_are_joined(self, model):
+        blocks = [{"type": "text", "text": "What is near "}, {"type": "text", "text": "the river?"}]
+        talk = [SystemMessage("Be short."), HumanMessage(blocks)]
+        assert model.invoke(talk).content == model.invoke(TALK).content
+
+    def test_own_roles(self, model):
+        talk = [ChatMessage("Be short.", role="system"), HumanMessage("What is near the river?")]
+        assert model.invoke(talk).content == model.invoke(TALK).content
+
+
+class TestStream:
+    @pytest.mark.parametrize("lam", [0.0, 0.5, "auto"])
+    def test_equals_invoke(self, model, lam):
+        whole = model.invoke(TALK, dera_lambda=lam)
+        chunks = list(model.stream(TALK, dera_lambda=lam))
+        joined = chunks[0]
+        for chunk in chunks[1:]:
+            joined += chunk
+        assert joined.content == whole.content
+        assert joined.usage_metadata == whole.usage_metadata
+        assert joined.response_metadata == whole.response_metadata
+
+    def test_only_the_last_chunk_has_metadata(self, model):
+        chunks = list(model.stream(TALK))
+        assert [bool(chunk.usage_metadata) for chunk in chunks].count(True) == 1
+        assert all(not chunk.response_metadata for chunk in chunks[:-1])
+        assert chunks[-1].response_metadata["model_name"] == "tiny"
+        assert chunks[-1].chunk_position == "last"
+
+    async def _collect(self, model):
+        return [chunk async for chunk in model.astream(TALK)], await model.ainvoke(TALK)
+
+    def test_async(self, model):
+        import asyncio
+
+        chunks, whole = asyncio.run(self._collect(model))
+        assert "".join(chunk.content for chunk in chunks) == whole.content
+
+    def test_callbacks_see_every_token(self, model):
+        class Listener(BaseCallbackHandler):
+            """Writes down what it is told."""
+
+            def __init__(self):
+                self.tokens = []
+
+            def on_llm_new_token(self, token, **_):
+                self.tokens.append(token)
+
+        listener = Listener()
+        text = "".join(c.content for c in model.stream(TALK, config={"callbacks": [listener]}))
+        assert "".join(listener.tokens) == text
+
+    def test_run_manager_is_told_only_if_there_is_one(self, model):
+        class Manager:
+            """Stands in for langchain's."""
+
+            told = []  # noqa: RUF012
+
+            def on_llm_new_token(self, token, chunk):
+                self.told.append((token, chunk.text))
+
+        list(model._stream([HumanMessage("a")]))
+        chunks = list(model._stream([HumanMessage("a")], run_manager=Manager()))
+        assert Manager.told == [(chunk.text, chunk.text) for chunk in chunks]
+        assert all(isinstance(chunk.message, AIMessageChunk) for chunk in chunks)
+
+
+class TestSharing:
+    def test_batch_equals_singles(self, model):
+        talks = [[("human", text)] for text in ("a", "b", "what is it?")]
+        singles = [model.invoke(talk).content for talk in talks]
+        assert [answer.content for answer in model.batch(talks)] == singles
+        with ThreadPoolExecutor(3) as pool:
+            assert [a.content for a in pool.map(model.invoke, talks)] == singles
+
+    def test_lam_is_in_the_cache_key(self, pair):
+        cached = ChatDeRa(pair=pair, max_tokens=8, cache=InMemoryCache(), seed=3)
+        low, high = (cached.invoke(TALK, dera_lambda=lam) for lam in (0.0, 2.0))
+        assert low.content != high.content
+        assert cached.invoke(TALK, dera_lambda=0.0).content == low.content
+        field = ChatDeRa(pair=pair, max_tokens=8, cache=cached.cache, seed=3, dera_lambda=2.0)
+        assert field.invoke(TALK).content == high.content
+
+    def test_configurable_fields_keep_the_weights(self, saved):
+        base = ChatDeRa(
+            reference=str(saved.reference), aligned=str(saved.aligned), max_tokens=4, seed=3
+        )
+        flexible = base.configurable_fields(dera_lambda=ConfigurableField(id="lam"))
+        low = flexible.invoke(TALK, config={"configurable": {"lam": 0.0}})
+        assert low.response_metadata["dera"]["lam"] == 0.0
+        assert base.engine.pair is flexible.with_config(configurable={"lam": 1}).default.engine.pair
+        assert low.content == base.invoke(TALK, dera_lambda=0.0).content
+
+    def test_another_pair_gets_another_engine(self, model, plain_pair):
+        other = model.model_copy(update={"pair": plain_pair})
+        assert other.invoke(TALK).response_metadata["model_name"] == "plain"
+        assert model.model_copy(update={"seed": 1}).engine is model.engine
+
+    def test_the_constructor_loads_nothing(self):
+        model = ChatDeRa(reference="no/such", aligned="no/such")
+        assert "_decoder" not in vars(model.engine)
+        assert "_decoder" not in vars(ChatDeRa.embedded().engine)
+        assert "no/such" in repr(model)
+
+    def test_in_a_chain(self, model):
+        chain = ChatPromptTemplate.from_messages(TALK) | model
+        assert chain.invoke({}).content == model.invoke(TALK).content
+        assert chain.invoke({}, config={"tags": ["a"]}).content == model.invoke(TALK).content
+        bound = ChatPromptTemplate.from_messages(TALK) | model.bind(dera_lambda=2.0)
+        assert bound.invoke({}).response_metadata["dera"]["lam"] == 2.0
+
+
+class TestWithoutATemplate:
+    def test_all_messages_joined(self, plain_pair):
+        model = ChatDeRa(pair=plain_pair, dera_lambda=0.5, seed=3, max_tokens=8)
+        expected = DeraDecoder(plain_pair).generate(
+            "Be short.\n\nWhat is near the river?", 0.5, Sampling(seed=3, max_new_tokens=8)
+        )
+        assert model.invoke(TALK).content == expected.text.lstrip()
+        assert "".join(c.content for c in model.stream(TALK)) == expected.text.lstrip()
+
+    @pytest.mark.parametrize(
+        "content", ["Why?", PLAIN_PROMPT.format(passages="p", question="Why?")]
+    )
+    def test_last_human_message(self, plain_pair, content):
+        model = ChatDeRa(pair=plain_pair, seed=3, max_tokens=8, plain_messages="last_human")
+        prompt = content if content.endswith("Answer:") else "Question: Why?\nAnswer:"
+        expected = DeraDecoder(plain_pair).generate(prompt, 1.0, Sampling(seed=3, max_new_tokens=8))
+        talk = [SystemMessage("s"), HumanMessage("a"), AIMessage("b"), HumanMessage(content)]
+        assert model.invoke(talk).content == expected.text.lstrip()
+
+    def test_nothing_to_answer(self, plain_pair):
+        model = ChatDeRa(pair=plain_pair, plain_messages="last_human")
+        with pytest.raises(PromptError, match="no human message"):
+            model.invoke([SystemMessage("s")])
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("lam", [-1.0, float("nan"), float("inf"), "high", True])
+    def test_lam(self, model, pair, lam):
+        with pytest.raises(InvalidValueError, match="λ"):
+            model.invoke(TALK, dera_lambda=lam)
+        with pytest.raises(ValidationError, match="λ"):
+            ChatDeRa(pair=pair, dera_lambda=lam)
+
+    def test_settings(self, model):
+        with pytest.raises(InvalidValueError, match="temperature"):
+            model.invoke(TALK, temperature=-1)
+        with pytest.raises(InvalidValueError, match="dera_lamda"):
+            model.invoke(TALK, dera_lamda=2)
+        with pytest.raises(ValidationError, match="dera_lamda"):
+            ChatDeRa(reference="a", aligned="b", dera_lamda=2)
+
+    @pytest.mark.parametrize(
+        "setting",
+        [{"temperature": -1}, {"max_tokens": 0}, {"top_p": 0}, {"top_k": -1}, {"min_p": 2}],
+    )
+    def test_ranges_are_those_of_sampling(self, setting):
+        with pytest.raises(ValidationError, match=next(iter(setting))):
+            ChatDeRa(pair="embedded", **setting)
+        names = {"max_tokens": "max_new_tokens"}
+        with pytest.raises(InvalidValueError):
+            Sampling(**{names.get(name, name): value for name, value in setting.items()})
+
+    @pytest.mark.parametrize(
+        "names", [{}, {"reference": "a"}, {"aligned": "b", "pair": "embedded"}, {"pair": "other"}]
+    )
+    def test_which_pair(self, names):
+        with pytest.raises(ValidationError, match="pair"):
+            ChatDeRa(**names)
+
+    def test_messages(self, model):
+        with pytest.raises(PromptError, match="more than text"):
+            model.invoke([HumanMessage([{"type": "image", "url": "http://localhost/a.png"}])])
+        with pytest.raises(PromptError, match="no role"):
+            model.invoke([RemoveMessage(id="1")])
+        with pytest.raises(PromptError, match="empty"):
+            model.invoke([])
+
+    def test_tools_are_not_there_yet(self, model):
+        with pytest.raises(NotImplementedError):
+            model.bind_tools([])
+        with pytest.raises(NotImplementedError):
+            model.with_structured_output({"title": "a", "type": "object", "properties": {}})
+        with pytest.raises(NotImplementedError):
+            model.get_num_tokens_from_messages([HumanMessage("a")], tools=[{}])
+
+
+def test_the_embedded_pair_is_named_as_it_is(monkeypatch):
+    monkeypatch.setattr(ModelPair, "embedded", classmethod(lambda cls: pytest.fail("loaded")))
+    assert ChatDeRa.embedded().model_name == "venues-pair"
+    assert ChatDeRa.embedded(seed=1)._get_ls_params()["ls_model_name"] == "venues-pair"
+
+
+def test_importing_it_leaves_torch_alone():
+    import subprocess
+
+    code = "import sys, dera_rag.langchain; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
