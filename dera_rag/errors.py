@@ -50,6 +50,10 @@ class LogitsError(DeraRagError, ArithmeticError):
     """A model produced logits that cannot be mixed (NaN, +inf, a one-sided −inf)."""
 
 
+class DivergedError(DeraRagError, ArithmeticError):
+    """Training left the finite numbers."""
+
+
 class IndexFormatError(DeraRagError, ValueError):
     """An index on disk is corrupted, foreign, or was built with something else."""
 
