@@ -11,10 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dera_rag import __version__
-from dera_rag.decoding import DeraDecoder
 from dera_rag.evaluation.curve_folder import CurveFolder
 from dera_rag.evaluation.curve_records import Curve, Lam, check_lams, summarise
 from dera_rag.evaluation.curve_scoring import QuestionSet, score_answers
@@ -28,7 +27,6 @@ from dera_rag.types import Json
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from dera_rag.decoding.trace import TraceMode
     from dera_rag.numerics import Sampling
     from dera_rag.protocols import LambdaPolicy
 
@@ -77,8 +75,8 @@ def run_curve(
     grid = check_lams(lams)
     data = QuestionSet.make(n, seed, n_places)
     pair = pair or ModelPair.embedded()
-    pipeline = RagPipeline(pair, data.index(), policy=policy, sampling=sampling)
-    pipeline.decoder = _BothModels(pair)
+    # Both models at every λ: a curve reports the divergence at λ=1 too.
+    pipeline = RagPipeline(pair, data.index(), policy=policy, sampling=sampling, trace="full")
     third = naturalness or NaturalnessModel.embedded()
     settings = _settings(pair, pipeline, third) | {"n": n, "seed": seed, "n_places": n_places}
     folder = CurveFolder.open(out, settings, n) if out is not None else None
@@ -117,20 +115,6 @@ def row_seed(seed: int, key: str) -> int:
     """
     digest = hashlib.sha256(f"{seed}\n{key}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-class _BothModels(DeraDecoder):
-    """Runs both models at every λ, since a curve reports the divergence at λ=1 too."""
-
-    def generate(
-        self,
-        prompts: Any,
-        lam: Any = 1.0,
-        sampling: Sampling | None = None,
-        stop: Any = None,
-        trace: TraceMode = "full",
-    ) -> Any:
-        return super().generate(prompts, lam, sampling, stop, trace)
 
 
 def _batches(questions: Sequence[Question]) -> Iterator[Sequence[Question]]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dera_rag.decoding import DeraDecoder
+from dera_rag.decoding import DeraDecoder, TraceMode, check_trace
 from dera_rag.errors import InvalidValueError
 from dera_rag.numerics import Sampling
 from dera_rag.pairs import ModelPair
@@ -65,10 +65,12 @@ class RagPipeline:
         prompt: Your own prompt, as `prompts.PromptBuilder` takes it; by default the pair's chat
             template or, without one, `prompts.PLAIN_PROMPT`.
         stop: Strings that end an answer.
+        trace: What each answer's trace records, as `DeraDecoder.generate` takes it; "full" also
+            measures the model that λ=0 or λ=1 leaves out.
 
     Raises:
-        InvalidValueError: λ, top_k, a list of seeds, an unknown meter, or a prompt without its
-            slots.
+        InvalidValueError: λ, top_k, trace, a list of seeds, an unknown meter, or a prompt without
+            its slots.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class RagPipeline:
         top_k: int = 3,
         prompt: Prompt | None = None,
         stop: str | Sequence[str] | None = None,
+        trace: TraceMode = "auto",
     ) -> None:
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InvalidValueError(f"top_k must be an integer ≥ 1, got {top_k!r}")
@@ -94,6 +97,7 @@ class RagPipeline:
         self.sampling = read_sampling(sampling, pair)
         self.top_k = top_k
         self.stop = stop
+        self.trace = check_trace(trace)
         self.decoder = DeraDecoder(pair)
         self._prompts = PromptBuilder.for_pair(pair, prompt)
         self._lock = threading.RLock()
@@ -180,6 +184,7 @@ class RagPipeline:
                 [row.decision.lam for row in rows],
                 replace(self.sampling, seed=[row.seed for row in rows]),
                 self.stop,
+                self.trace,
             )
         return [self._answer(row, made) for row, made in zip(rows, generations, strict=True)]
 
@@ -213,6 +218,7 @@ class RagPipeline:
             row.decision.lam,
             replace(self.sampling, seed=[row.seed]),
             self.stop,
+            self.trace,
         )
         finish = functools.partial(self._answer, row)
         return RagStream(row.prompt.passages, row.decision, chunks, finish, self._lock)
