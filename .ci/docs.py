@@ -8,7 +8,7 @@ A generated part stands between two comments and names what fills it:
 
     <!-- generated: help ask -->        `dera-rag ask --help`; `help` alone is the overview
     <!-- generated: registry policies -->   the names of a registry and what each is
-    <!-- generated: include evals/results/curve.md -->   another file of this repository
+    <!-- generated: curve evals/results/venues.json -->   a stored curve over λ as a table
     <!-- end generated -->
 
 The quickstart is what stands between `<!-- quickstart -->` and `<!-- end quickstart -->`: its bash
@@ -58,15 +58,40 @@ def registry_table(kind: str) -> str:
     return "\n".join(["| name | what it is |", "|---|---|", *lines]) + "\n"
 
 
-def included(path: str) -> str:
-    """A file of this repository, verbatim."""
-    return (ROOT / path).read_text(encoding="utf-8").strip("\n") + "\n"
+CURVE_COLUMNS = {
+    "hallucination": "hallucinated",
+    "coverage": "coverage",
+    "copy_rate": "copied",
+    "log_likelihood": "log-likelihood",
+    "distance": "distance from human",
+    "repetition": "repeated",
+    "length": "words",
+    "unfinished": "unfinished",
+    "kl": "KL from reference",
+}
+
+
+def curve_table(path: str) -> str:
+    """A stored curve: a row for each λ, value and 95 % interval of each metric."""
+    from dera_rag.evaluation.curve_records import Curve
+
+    curve = Curve.from_json((ROOT / path).read_text(encoding="utf-8"))
+    lines = ["| λ | " + " | ".join(CURVE_COLUMNS.values()) + " |"]
+    lines.append("|---" * (len(CURVE_COLUMNS) + 1) + "|")
+    for row in curve.rows:
+        name = f"auto (mean {row.mean_lam:.2f})" if row.lam == "auto" else f"{row.lam:g}"
+        estimates = [row.metrics[metric] for metric in CURVE_COLUMNS]
+        cells = [f"{e.value:.3g} [{e.low:.3g}, {e.high:.3g}]" for e in estimates]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    failed = sum(e.n_failed for row in curve.rows for e in row.metrics.values())
+    n = curve.rows[0].metrics["hallucination"].n
+    return "\n".join(lines) + f"\n\nn = {n} questions at every λ, {failed} unscored values.\n"
 
 
 SOURCES: dict[str, Callable[..., str]] = {
     "help": help_text,
     "registry": registry_table,
-    "include": included,
+    "curve": curve_table,
 }
 
 

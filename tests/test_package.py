@@ -33,7 +33,6 @@ HEAVY = {
     "scipy",
     "sklearn",
     "pandas",
-    "pydantic",
 }
 
 
