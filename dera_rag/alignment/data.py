@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dera_rag.alignment import answers
-from dera_rag.errors import MissingFileError
+from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.evaluation.venues import (
     KINDS,
     LABELS,
@@ -33,6 +33,9 @@ from dera_rag.evaluation.venues import (
     make_questions,
 )
 from dera_rag.prompts import PLAIN_PROMPT
+
+# Share of prompts whose order says nothing. Retrieval puts the asked place first in 98 of 100.
+_OUT_OF_ORDER = 0.08
 
 HUB_NAME = "tuetschek/e2e_nlg"
 _SLOT = re.compile(r"([^,\[]+)\[([^\]]*)\]")
@@ -171,7 +174,7 @@ def question_part(question: str) -> str:
 class Context:
     """Puts records into a prompt the way retrieval does.
 
-    Gold records come first but for a quarter of the prompts; a twin with a confusable name and
+    Gold records come first but for a few of the prompts; a twin with a confusable name and
     places that share a word with the asked name come before places that do not.
 
     Args:
@@ -209,13 +212,21 @@ class Context:
             if place.name not in names:
                 shown[place.name] = place
         order = list(shown.values())[: self._size]
-        if rng.random() < 0.25:
+        if rng.random() < _OUT_OF_ORDER:
             rng.shuffle(order)
         return tuple(order)
 
 
 def _words(name: str) -> list[str]:
     return [w for w in name.lower().split() if w not in {"the", "and", "&", "of"}]
+
+
+def _comparable(places: Sequence[Place]) -> bool:
+    """Whether two of them share an attribute beside the name."""
+    return any(
+        len(set(one.record) & set(other.record)) > 1
+        for one, other in itertools.combinations(places, 2)
+    )
 
 
 class ExampleMaker:
@@ -302,24 +313,35 @@ class ExampleMaker:
     def _questioned(self, shown: tuple[Place, ...], count: int) -> Group:
         by_id = {place.id: place for place in shown}
         names = {place.name for place in shown}
-        shared = any(
-            len(set(one.record) & set(other.record)) > 1
-            for one, other in itertools.combinations(shown, 2)
-        )
         possible = {
             "near_duplicate": any(place.twin in names for place in shown),
-            "compare": shared,
+            "compare": _comparable(shown),
             "missing_attribute": any(len(place.record) < len(LABELS) for place in shown),
         }
         kinds = [kind for kind in KINDS if possible.get(kind, True)]
-        kinds = [self._rng.choice(kinds) for _ in range(count)]
-        questions = [
-            make_questions(shown, 1, self._rng.getrandbits(32), "train", (kind,))[0]
-            for kind in kinds
-        ]
+        questions = [self._question(shown, self._rng.choice(kinds)) for _ in range(count)]
         return Group(
             tuple(self._answered(q, [by_id[i] for i in q.place_ids], shown) for q in questions)
         )
+
+    def _question(self, shown: tuple[Place, ...], kind: str) -> Question:
+        """A question about the records in a prompt, about the first one as often as retrieval is."""
+        about = shown
+        by_name = kind in {"near_duplicate", "unknown_place"} or (
+            kind == "compare" and not _comparable(shown[:2])
+        )
+        if self._rng.random() >= _OUT_OF_ORDER and not by_name:
+            about = shown[: 2 if kind == "compare" else 1]
+        for _ in range(8):
+            seed = self._rng.getrandbits(32)
+            try:
+                (question,) = make_questions(about, 1, seed, "train", (kind,))
+            except InvalidValueError:
+                about = shown
+                continue
+            if kind != "near_duplicate" or question.place_ids == (shown[0].id,):
+                break
+        return question
 
     def _answered(
         self, question: Question, gold: Sequence[Place], shown: tuple[Place, ...]

@@ -8,18 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dera_rag.evaluation.slot_corpus import PASSED_OVER
 from dera_rag.evaluation.slot_lexicon import WORDINGS, compiled
-from dera_rag.evaluation.slot_text import (
-    Span,
-    blank,
-    fold,
-    is_near,
-    negation,
-    phrase,
-    read_name,
-    read_near,
-    unasserted,
-)
+from dera_rag.evaluation.slot_names import is_near, read_name, read_near
+from dera_rag.evaluation.slot_text import Span, blank, fold, negation, phrase, unasserted
 
 _COMPILED = {
     published: {attribute: compiled(attribute, published=published) for attribute in WORDINGS}
@@ -65,7 +57,7 @@ def mentions(
             that the text puts after "near" is read as what is near.
         near: The nearby place, found likewise; places after "near", "next to" and the like are
             read in any case.
-        published: Keep to the published script's conventions (see the module's text).
+        published: Keep to the published corpus' conventions; see :mod:`dera_rag.evaluation.slots`.
 
     Returns:
         Mentions in the order of the text; repeated and contradictory values are all listed.
@@ -77,11 +69,13 @@ def mentions(
         cased, lower = blank(cased, span), blank(lower, span)
     if not (published and (name or near)):
         named = any(attribute == "name" for attribute, _, _ in found)
-        for attribute, span in _open(cased, named=named):
+        for attribute, span in _open(cased, named=named, article=published):
             lower = blank(lower, span)
             found.append((attribute, (text[slice(*folded.span(*span))],), span))
     for attribute, (pattern, groups) in _COMPILED[published].items():
         for match in pattern.finditer(lower):
+            if published and PASSED_OVER.search(match.group()):
+                continue
             found.append((attribute, groups[match.lastgroup or ""], match.span()))
     found.sort(key=lambda item: item[2])
     if not published:
@@ -101,9 +95,9 @@ def _known(lower: str, name: str | None, near: str | None, *, published: bool) -
             lower = blank(lower, (start, end))
 
 
-def _open(cased: str, *, named: bool) -> Iterator[tuple[str, Span]]:
+def _open(cased: str, *, named: bool, article: bool) -> Iterator[tuple[str, Span]]:
     """Read names that are not known."""
-    for near in read_near(cased):
+    for near in read_near(cased, article=article):
         yield "near", near
         cased = blank(cased, near)
     name = read_name(cased, called_only=named)

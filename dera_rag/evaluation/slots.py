@@ -1,35 +1,58 @@
 """Which attribute values of a venue record a text asserts, and which of them it should not.
 
-An exact instrument for bullets-to-text generation in the E2E NLG scheme. :func:`mentions` finds
-the wordings, :func:`parse` decides on one value per attribute, :func:`compare` sets such a reading
-against a record, and :func:`errors` judges a text against a record by every value it asserts:
-build a reward on that one. Pure functions on strings, no model.
+An exact instrument for bullets-to-text generation in the E2E NLG scheme. Pure functions on
+strings, no model, and two ways of reading:
 
-How texts are read:
+* The *full reading* reads as a person does: :func:`mentions` lists every asserted value,
+  :func:`errors` judges a text against a record by all of them, :func:`unlicensed` points at those
+  without support. Build a reward or a meter on these.
+* :func:`parse` reads one value per attribute by the *conventions of the published corpus*, so that
+  a reference is read like its cleaned record; :func:`compare` sets such a reading against a record.
+
+The full reading:
 
 * A wording asserts its value wherever it stands, in a sentence, a question or a bare list of
   keywords, so that fluent or not, no text can hide a value.
 * A value that is denied ("not cheap", "isn't in the city centre") or said to be unknown ("the
   guide does not say whether …", "no price range is listed") is not asserted. "Not
   family-friendly", "adults only" and "no children" assert ``familyFriendly = no``.
-* Where one wording serves two values ("cheap": ``cheap`` and ``less than £20``), the record
-  decides if there is one, else the usual value is taken.
+* Where one wording serves two values ("cheap": ``cheap`` and ``less than £20``), either is
+  licensed by a record that holds it.
 * Names are found first and masked, so "The Riverside Cheap Pub" asserts no area, price or type.
 
-The public E2E references were cleaned by a published script (Dušek, Howcroft and Rieser 2019)
-that reads more narrowly than a person does: "£20-£25", "next to the river" or "isn't
-child-friendly" escape it. ``published=True`` keeps to its conventions (no denial beyond
-``familyFriendly``, no unknown names beside known ones, :data:`Wording.more` left out) and is there
-to reproduce its figures; everything else should use the full reading.
+The corpus' conventions are those of the script that cleaned it (Dušek, Howcroft and Rieser 2019),
+which reads more narrowly than a person: "£20-£25", "next to the river" and "customer rating: low"
+escape it, "not cheap" is ``high``, "prices above average" are ``moderate``, no other value can be
+denied. See :mod:`dera_rag.evaluation.slot_corpus`.
+
+How well that can go. The script took the value from the original record wherever the wording
+allowed it, so the text alone does not tell ``cheap`` from ``less than £20`` or ``high`` from ``5
+out of 5``. Of the 38,188 prices and ratings in the training rows without a repeated attribute,
+83.2 % have a wording that stands for two values or more, and 12.1 % do not have the value which
+their wording has most often. Whoever knew the most frequent value of each of the 432 wordings,
+fitted on the very rows it is scored on, would read 86.3 % of these rows exactly. Measured, names
+given, in percent of the rows that read exactly like the cleaned record:
+
+=====================================  ==============  ============
+reading                                train (32,082)  dev (4,073)
+=====================================  ==============  ============
+text only                              86.0            89.6
+text only, the two scales merged       99.1            99.2
+with the original record               99.5            99.5
+=====================================  ==============  ============
+
+Without the names, merged: 91.8 and 92.2 ("The Strada" may be the place "Strada"). Of the rows that
+list an attribute twice (1,443 and 226), which no reading with one value per attribute can match
+throughout, 44.3 and 41.6 agree (merged). Rules were fitted on train only.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
-from dera_rag.evaluation.slot_lexicon import ATTRIBUTES, PUBLISHED_ORDER
+from dera_rag.evaluation.slot_corpus import settled_value, usual_value
+from dera_rag.evaluation.slot_errors import SlotErrors, slot_error_rate
+from dera_rag.evaluation.slot_lexicon import ATTRIBUTES
 from dera_rag.evaluation.slot_mentions import Mention, mentions
 from dera_rag.evaluation.slot_text import fold
 
@@ -46,97 +69,43 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class SlotErrors:
-    """What a text gets wrong about a record; every count is better when lower.
-
-    Attributes:
-        inserted: Attributes the record lacks and the text asserts, once per asserted value.
-        deleted: Attributes of the record that the text leaves out.
-        wrong: Attributes asserted with a value other than the record's, once per such value.
-        slots: Number of attributes in the record.
-    """
-
-    inserted: tuple[str, ...]
-    deleted: tuple[str, ...]
-    wrong: tuple[str, ...]
-    slots: int
-
-    @property
-    def hallucinated(self) -> int:
-        """Values without support: inserted and wrong."""
-        return len(self.inserted) + len(self.wrong)
-
-    @property
-    def total(self) -> int:
-        """All errors: inserted, deleted and wrong."""
-        return self.hallucinated + len(self.deleted)
-
-    @property
-    def slot_error_rate(self) -> float:
-        """Errors per attribute of the record; NaN where the record has none."""
-        return self.total / self.slots if self.slots else math.nan
-
-
-def slot_error_rate(results: Iterable[SlotErrors]) -> float:
-    """Slot error rate of a corpus: (inserted + deleted + wrong) / attributes of all records.
-
-    The definition of Dušek, Howcroft and Rieser (2019, "Semantic noise matters for neural NLG"),
-    pooled over the texts, the name counted among the attributes.
-
-    Args:
-        results: One comparison per text.
-
-    Returns:
-        The rate, from 0, possibly above 1; lower is better. NaN where no record has attributes.
-    """
-    total = slots = 0
-    for result in results:
-        total += result.total
-        slots += result.slots
-    return total / slots if slots else math.nan
-
-
 def parse(
     text: str,
     name: str | None = None,
     near: str | None = None,
     *,
     record: Mapping[str, str] | None = None,
-    published: bool = False,
 ) -> dict[str, str]:
-    """Read one value per attribute from a text.
+    """Read one value per attribute from a text, by the conventions of the published E2E records.
 
     Where a text asserts several values of an attribute, the first in the text counts; use
-    :func:`errors` to hold a text to all of them.
+    :func:`errors` to hold a text to all of them, and to everything that a person would read.
 
     Args:
         text: Any text.
-        name: The place's name, if known; see :func:`mentions`.
+        name: The place's name, if known; see :func:`mentions`. With either name known, unknown
+            names are not looked for.
         near: The nearby place, if known.
         record: Settles wordings that serve several values: "five stars" is ``high`` for a record
-            that says so, else ``5 out of 5``. It never adds a value that the text does not assert.
-        published: Keep to the published script's conventions (see the module's text).
+            that says so. It never adds a value that the text does not assert. Without one, such a
+            wording has the value that the training records most often hold for it, ``5 out of 5``.
 
     Returns:
         Values by attribute, in the scheme's order, in the data's normal forms.
     """
     first: dict[str, Mention] = {}
-    for mention in mentions(text, name, near, published=published):
+    for mention in mentions(text, name, near, published=True):
         first.setdefault(mention.attribute, mention)
-    settle = published and record is not None
-    return {
-        attribute: _settled(first[attribute], record or {}, published=settle)
-        for attribute in ATTRIBUTES
-        if attribute in first
-    }
+    return {a: _value(first[a], text, record) for a in ATTRIBUTES if a in first}
 
 
-def _settled(mention: Mention, record: Mapping[str, str], *, published: bool) -> str:
+def _value(mention: Mention, text: str, record: Mapping[str, str] | None) -> str:
+    if record is None:
+        wording = fold(text[mention.start : mention.end]).lower
+        return usual_value(mention.attribute, wording, mention.readings)
     if _licenses(record, mention):
         return record[mention.attribute]
-    order = PUBLISHED_ORDER.get(mention.attribute, ()) if published else ()
-    return next((value for value in order if value in mention.readings), mention.value)
+    return settled_value(mention.attribute, mention.readings)
 
 
 def _licenses(record: Mapping[str, str], mention: Mention) -> bool:
@@ -155,7 +124,7 @@ def compare(record: Mapping[str, str], asserted: Mapping[str, str]) -> SlotError
 
     Args:
         record: What is true: values by attribute.
-        asserted: What a text says, as from :func:`parse`; pass it the record, so that wordings
+        asserted: What a text says, as from :func:`parse`; pass that the record, so that wordings
             which serve two values are not counted as wrong.
 
     Returns:
@@ -222,8 +191,8 @@ def errors(
         record: What is true: values by attribute.
         name: The place's name; the record's by default.
         near: The nearby place; the record's by default.
-        published: Read and count by the published script's conventions: what is asserted beside
-            the record's value counts as inserted, and so does a second wrong value.
+        published: Read as :func:`parse` does and count as the published script did: what is
+            asserted beside the record's value counts as inserted, as does a second wrong value.
 
     Returns:
         Inserted and wrong attributes once per unsupported value; deleted attributes are those

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import random
 import re
 import time
 from collections.abc import Iterator
@@ -43,10 +44,15 @@ FULL = (
 )
 
 
+def asserted(text: str, name: str | None = None, near: str | None = None) -> dict[str, str]:
+    """The full reading's first value of each attribute."""
+    return {m.attribute: m.value for m in reversed(mentions(text, name, near))}
+
+
 def read(text: str) -> dict[str, str]:
     """Everything a text asserts about the place itself, names aside."""
-    asserted = parse(text, "Bellini's", "The Old Forge")
-    return {a: v for a, v in asserted.items() if a not in {"name", "near"}}
+    found = asserted(text, "Bellini's", "The Old Forge")
+    return {a: v for a, v in found.items() if a not in {"name", "near"}}
 
 
 @pytest.mark.parametrize(
@@ -186,6 +192,73 @@ def test_levels_of_price_and_of_rating_are_kept_apart(text: str, price: str, rat
     assert read(text) == {"priceRange": price, "customer rating": rating}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "The guide does not say what Aromi is near and families are welcome there.",
+            {"familyFriendly": "yes"},
+        ),
+        (
+            "The guide does not say what Aromi is near and prices at Aromi are cheap.",
+            {"priceRange": "cheap"},
+        ),
+        (
+            "The guide does not say what Aromi is near and customers rate Aromi low.",
+            {"customer rating": "low"},
+        ),
+        ("It is not stated whether families and children are welcome at Aromi.", {}),
+    ],
+)
+def test_and_with_a_subject_and_a_verb_of_its_own_ends_an_abstention(
+    text: str, expected: dict[str, str]
+) -> None:
+    found = asserted(text, "Aromi")
+    found.pop("name", None)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "value"),
+    [
+        ("A cheap lunch.", "priceRange", "cheap"),
+        ("Low-priced plates.", "priceRange", "less than £20"),
+        ("Affordable food.", "priceRange", "less than £20"),
+        ("Moderate prices.", "priceRange", "moderate"),
+        ("Averagely priced.", "priceRange", "£20-25"),
+        ("High prices.", "priceRange", "high"),
+        ("A low customer rating.", "customer rating", "low"),
+        ("Poor reviews.", "customer rating", "1 out of 5"),
+        ("A three star place.", "customer rating", "average"),
+        ("Rated 3 out of 5.", "customer rating", "3 out of 5"),
+        ("A good customer rating.", "customer rating", "3 out of 5"),
+        ("Five stars.", "customer rating", "5 out of 5"),
+        ("An excellent rating.", "customer rating", "5 out of 5"),
+        ("A high customer rating.", "customer rating", "high"),
+    ],
+)
+def test_parse_gives_a_wording_the_value_that_the_corpus_most_often_has_for_it(
+    text: str, attribute: str, value: str
+) -> None:
+    assert parse(text) == {attribute: value}
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "corpus"),
+    [
+        ("It is not cheap.", {}, {"priceRange": "high"}),
+        ("Prices are above average.", {"priceRange": "high"}, {"priceRange": "moderate"}),
+        ("Expect to pay £20-£25.", {"priceRange": "£20-25"}, {}),
+        ("Customer rating: low.", {"customer rating": "low"}, {}),
+        ("Chines food.", {}, {"food": "Chinese"}),
+    ],
+)
+def test_the_corpus_conventions_are_not_those_of_a_person(
+    text: str, plain: dict[str, str], corpus: dict[str, str]
+) -> None:
+    assert (asserted(text), parse(text)) == (plain, corpus)
+
+
 def test_a_bare_list_of_keywords_asserts_its_values() -> None:
     assert read("pub, Italian, cheap, riverside, family friendly") == {
         "eatType": "pub",
@@ -230,7 +303,8 @@ def test_known_names_are_whole_phrases() -> None:
 
 
 def test_a_place_said_to_be_near_itself_is_not_named() -> None:
-    assert parse("The Old Forge is a pub near Bellini's.", "Bellini's")["near"] == "Bellini's"
+    text = "The Old Forge is a pub near Bellini's."
+    assert asserted(text, "Bellini's")["near"] == "Bellini's"
 
 
 @pytest.mark.parametrize(
@@ -251,8 +325,8 @@ def test_a_place_said_to_be_near_itself_is_not_named() -> None:
     ],
 )
 def test_unknown_names_are_read_by_pattern(text: str, name: str | None, near: str | None) -> None:
-    asserted = parse(text)
-    assert (asserted.get("name"), asserted.get("near")) == (name, near)
+    for found in (asserted(text), parse(text)):
+        assert (found.get("name"), found.get("near")) == (name, near)
 
 
 def test_mentions_point_into_the_text_as_written() -> None:
@@ -285,8 +359,8 @@ def test_the_record_settles_what_a_wording_leaves_open_and_adds_nothing() -> Non
 
 def test_inserted_deleted_and_wrong_are_counted_separately() -> None:
     record = {"name": "Aromi", "food": "French", "area": "riverside", "priceRange": "high"}
-    asserted = {"name": "aromi", "food": "Thai", "area": "riverside", "eatType": "pub"}
-    found = compare(record, asserted)
+    read_back = {"name": "aromi", "food": "Thai", "area": "riverside", "eatType": "pub"}
+    found = compare(record, read_back)
     assert found == SlotErrors(("eatType",), ("priceRange",), ("food",), slots=4)
     assert (found.hallucinated, found.total, found.slot_error_rate) == (2, 3, 0.75)
 
@@ -409,7 +483,7 @@ def test_any_text_can_be_read(
     for mention in mentions(text, name, near, published=published):
         assert 0 <= mention.start < mention.end <= len(text)
         assert mention.attribute in ATTRIBUTES
-    assert set(parse(text, name, near, published=published)) <= set(ATTRIBUTES)
+    assert set(parse(text, name, near)) <= set(ATTRIBUTES)
 
 
 @given(_records(), _records())
@@ -420,8 +494,12 @@ def test_what_another_record_says_is_never_free(
     text = _rendered({"name": record["name"], **claims})
     found = errors(text, record)
     assert set(found.inserted) == {a for a in claims if a not in record}
-    settled = parse(text, record["name"], record.get("near"), record=record)
-    assert set(found.wrong) == {a for a in claims if a in record and settled[a] != record[a]}
+    licensed = {
+        m.attribute
+        for m in mentions(text, record["name"], record.get("near"))
+        if record.get(m.attribute) in m.readings
+    }
+    assert set(found.wrong) == {a for a in claims if a in record and a not in licensed}
 
 
 # ── Agreement with the public corpus ────────────────────────────────────────────────────────────
@@ -446,57 +524,66 @@ _SCALE = dict(
 _SCALE |= {"1 out of 5": "low", "3 out of 5": "average", "5 out of 5": "high"}
 
 
-def _agreement(path: Path) -> dict[str, float]:
-    """Share of rows read like their cleaned record, over rows without a repeated attribute.
-
-    ``settled``: the original record settles wordings that serve two values, as the published
-    cleaning did. ``scales``: no record at all; the two scales of price and of rating count as
-    one. ``strict``: no record and exact values.
-    """
-    right = dict.fromkeys(("settled", "scales", "strict"), 0)
-    rows = 0
-    for row in _rows(path):
-        pairs = _slots(row["mr"])
-        truth = dict(pairs)
-        if len(truth) < len(pairs):
-            continue
-        rows += 1
-        name, near = truth.get("name"), truth.get("near")
-        original = dict(_slots(row["orig_mr"]))
-        settled = parse(row["ref"], name, near, record=original, published=True)
-        plain = parse(row["ref"], name, near, published=True)
-        right["settled"] += settled == truth
-        right["strict"] += plain == truth
-        right["scales"] += _one_scale(plain) == _one_scale(truth)
-    return {key: count / rows for key, count in right.items()}
-
-
 def _one_scale(record: dict[str, str]) -> dict[str, str]:
     return {attribute: _SCALE.get(value, value) for attribute, value in record.items()}
 
 
-def test_references_of_the_cleaned_corpus_are_read_like_their_records(
-    data_dir: Path,
+def _agreement(path: Path, sample: int | None) -> dict[str, float]:
+    """Percentage of rows read like their cleaned record, over rows without a repeated attribute.
+
+    ``strict``: names given, no record, exact values. ``merged``: the two scales of price and of
+    rating count as one. ``nameless``: merged, no names given. ``settled``: the original record
+    settles wordings that serve two values, as the published cleaning did.
+    """
+    rows = [row for row in _rows(path) if _once(row["mr"])]
+    if sample is not None:
+        rows = random.Random(0).sample(rows, sample)
+    right = dict.fromkeys(("strict", "merged", "nameless", "settled"), 0)
+    for row in rows:
+        text, truth, original = row["ref"], dict(_slots(row["mr"])), dict(_slots(row["orig_mr"]))
+        name, near = truth.get("name"), truth.get("near")
+        plain = parse(text, name, near)
+        right["strict"] += plain == truth
+        right["merged"] += _one_scale(plain) == _one_scale(truth)
+        right["nameless"] += _one_scale(parse(text)) == _one_scale(truth)
+        right["settled"] += parse(text, name, near, record=original) == truth
+    return {key: 100 * count / len(rows) for key, count in right.items()}
+
+
+def _once(mr: str) -> bool:
+    pairs = _slots(mr)
+    return len(dict(pairs)) == len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("split", "measured"),
+    [
+        ("train", {"strict": 85.99, "merged": 99.08, "nameless": 91.75, "settled": 99.50}),
+        # Nothing was fitted on these.
+        ("dev", {"strict": 89.61, "merged": 99.21, "nameless": 92.17, "settled": 99.53}),
+    ],
+)
+def test_references_are_read_like_their_cleaned_records(
+    data_dir: Path, full: bool, split: str, measured: dict[str, float]
 ) -> None:
-    train = _agreement(data_dir / "e2e" / "cleaned_train.csv.gz")
-    assert train["settled"] >= 0.99
-    assert train["scales"] >= 0.985
+    path = data_dir / "e2e" / f"cleaned_{split}.csv.gz"
+    found = _agreement(path, sample=None if full else 3000)
+    # Three standard errors of a sample of 3,000 are 1.9 points at 86 % and .55 at 99 %.
+    margins = dict.fromkeys(measured, 0.01) if full else {"strict": 2.0, "nameless": 1.6}
+    for key, level in measured.items():
+        assert found[key] >= level - margins.get(key, 0.55)
 
 
-def test_agreement_holds_on_rows_nothing_was_fitted_on(data_dir: Path) -> None:
-    dev = _agreement(data_dir / "e2e" / "cleaned_dev.csv.gz")
-    assert dev["settled"] >= 0.98
-
-
-def test_the_published_slot_error_rate_is_reproduced(data_dir: Path) -> None:
-    found = []
-    for row in _rows(data_dir / "e2e" / "original_train.csv.gz"):
-        record = dict(_slots(row["mr"]))
-        found.append(errors(row["ref"], record, published=True))
+def test_the_published_slot_error_rate_is_reproduced(data_dir: Path, full: bool) -> None:
+    rows = list(_rows(data_dir / "e2e" / "original_train.csv.gz"))
+    rows = rows if full else random.Random(0).sample(rows, 6000)
+    found = [errors(row["ref"], dict(_slots(row["mr"])), published=True) for row in rows]
     slots = sum(result.slots for result in found)
-    assert 100 * slot_error_rate(found) == pytest.approx(17.69, abs=0.5)
-    assert 100 * sum(len(r.inserted) for r in found) / slots == pytest.approx(5.30, abs=0.5)
-    assert 100 * sum(len(r.deleted) for r in found) / slots == pytest.approx(10.97, abs=0.5)
+    # Half a point over all rows; a sample of 6,000 adds three standard errors.
+    points = 0.5 if full else 1.1
+    assert 100 * slot_error_rate(found) == pytest.approx(17.69, abs=points)
+    assert 100 * sum(len(r.inserted) for r in found) / slots == pytest.approx(5.30, abs=points)
+    assert 100 * sum(len(r.deleted) for r in found) / slots == pytest.approx(10.97, abs=points)
     assert 100 * sum(len(r.wrong) for r in found) / slots == pytest.approx(1.41, abs=0.5)
 
 
