@@ -325,7 +325,7 @@ class ExampleMaker:
         )
 
     def _question(self, shown: tuple[Place, ...], kind: str) -> Question:
-        """A question about the records in a prompt, about the first one as often as retrieval is."""
+        """A question about the records, as often about the first as retrieval puts it there."""
         about = shown
         by_name = kind in {"near_duplicate", "unknown_place"} or (
             kind == "compare" and not _comparable(shown[:2])

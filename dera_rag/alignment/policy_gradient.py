@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
@@ -89,7 +89,7 @@ def sample(
     ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        generate: Any = model.generate  # its stub does not know that a LlamaForCausalLM generates
+        generate = cast("Any", model).generate  # to its stub a LlamaForCausalLM cannot generate
         out = generate(
             input_ids=ids,
             attention_mask=mask,
@@ -148,7 +148,9 @@ def align(
     # Processes draw the same prompts, take their share of them and sample with noise of their own.
     torch.manual_seed(seed * 1000 + parallel.rank())
     rng = random.Random(seed)
-    policy = copy.deepcopy(reference).train().requires_grad_()
+    policy = copy.deepcopy(reference)
+    policy.train()
+    policy.requires_grad_()
     optimizer = torch.optim.AdamW(
         policy.parameters(), lr=settings.lr, betas=(0.9, 0.95), weight_decay=0.0
     )
