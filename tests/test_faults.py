@@ -1,0 +1,336 @@
+"""Faults of released implementations: each check passes on ours and fails with the fault put back.
+
+A check takes the function under test. `holds` runs it on ours; `breaks` runs it on a variant with
+the fault and demands that it fails, so that no check can go blind. The decoding faults are those
+of the paper's notebook (a logits processor that runs the reference inside `generate()`) and of a
+serving fork; the tokenizer faults are those of pairs in the wild.
+"""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from dera_rag import DeraDecoder, ModelPair, Sampling
+from dera_rag.errors import PairMismatchError
+from dera_rag.numerics import mix
+from dera_rag.numerics.sampling import penalise
+from dera_rag.pairs import session as sessions
+from dera_rag.pairs.compatibility import check_same_ids
+from dera_rag.testing import (
+    assert_same_tokens,
+    cache_free_greedy,
+    cache_free_logits,
+    hugging_face_greedy,
+    tiny_tokenizer,
+    write_pair,
+)
+
+GREEDY = Sampling(temperature=0.0, max_new_tokens=12)
+PROMPTS = [[40, 41], [50, 51, 52, 53, 54, 55, 56, 57, 58], [60, 61, 62, 63]]
+
+
+def holds(check, ours, *context):
+    check(ours, *context)
+
+
+def breaks(check, faulty, *context):
+    with pytest.raises(AssertionError):
+        check(faulty, *context)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return write_pair(tmp_path_factory.mktemp("pair"), padding=(4, 11)).load()
+
+
+@pytest.fixture(scope="module", params=["llama", "gpt2"])
+def shaped_pair(request, tmp_path_factory):
+    return write_pair(tmp_path_factory.mktemp(request.param), request.param).load()
+
+
+class Rewired(ModelPair):
+    """A pair with the same models and another way to start a session."""
+
+    def __init__(self, pair, start):
+        super().__init__(pair.reference, pair.aligned, pair.tokenizer, name=pair.name)
+        self._start = start
+
+    def start(self, prompts, branches):
+        return self._start(self, prompts, branches)
+
+
+class BlindRows(sessions.BranchRows):
+    """An attention mask of ones and no position ids: what the notebook passes."""
+
+    def _forward(self, tokens, positions):
+        self._padded = False
+        past = self._cache.get_seq_length()
+        columns = torch.arange(past, past + tokens.shape[1])
+        return super()._forward(tokens, columns.expand(tokens.shape[0], -1))
+
+
+def check_padded_batch(pair):
+    """Every row of a left-padded batch equals the row decoded without padding or cache."""
+    answers = DeraDecoder(pair).generate(PROMPTS, 0.6, GREEDY)
+    for prompt, answer in zip(PROMPTS, answers, strict=True):
+        assert_same_tokens(
+            answer.token_ids,
+            cache_free_greedy(pair, prompt, 0.6, 12),
+            lambda tail, prompt=prompt: cache_free_logits(pair, [*prompt, *tail], 0.6),
+        )
+
+
+def test_left_padding_is_masked_and_positions_count_tokens(shaped_pair, monkeypatch):
+    holds(check_padded_batch, shaped_pair)
+    monkeypatch.setattr(sessions, "BranchRows", BlindRows)
+    breaks(check_padded_batch, shaped_pair)
+
+
+def check_second_prompt(pair):
+    """A decoder used twice answers the second prompt as a fresh one does."""
+    decoder = DeraDecoder(pair)
+    for prompt in PROMPTS[:2]:
+        answer = decoder.generate(prompt, 0.6, GREEDY)
+        assert answer.token_ids == cache_free_greedy(pair, prompt, 0.6, 12)
+
+
+def test_no_cache_outlives_its_prompt(pair):
+    kept = []
+
+    def start_with_stale_reference(rewired, prompts, branches):
+        session = ModelPair.start(rewired, prompts, branches)
+        rows = session._rows[sessions.Branches.REFERENCE]
+        if kept:
+            rows._cache = kept[0]
+            stale = torch.ones(len(prompts), kept[0].get_seq_length(), dtype=torch.long)
+            rows._mask = torch.cat([stale, rows._mask], dim=1)
+            rows._forward = lambda tokens, positions: sessions.BranchRows._forward(
+                rows, tokens, torch.arange(rows._mask.shape[1])[None, -tokens.shape[1] :]
+            )
+        kept[:] = [rows._cache]
+        return session
+
+    holds(check_second_prompt, pair)
+    breaks(check_second_prompt, Rewired(pair, start_with_stale_reference))
+
+
+def check_masked_tokens(mixing):
+    """A token masked in both branches stays masked and spoils no other, at every λ."""
+    reference = torch.tensor([[1.0, -math.inf, 2.0]])
+    aligned = torch.tensor([[3.0, -math.inf, 0.0]])
+    for lam in (0.0, 0.5, 1.0, 2.0):
+        mixed = mixing(reference, aligned, lam)
+        assert mixed[0, 1].item() == -math.inf
+        assert mixed[0, [0, 2]].isfinite().all()
+
+
+def test_zero_times_minus_infinity(pair):
+    holds(check_masked_tokens, mix)
+    breaks(check_masked_tokens, lambda r, a, lam: lam * a + (1 - lam) * r)
+    breaks(check_masked_tokens, lambda r, a, lam: r + lam * (a - r))
+    breaks(check_masked_tokens, lambda r, a, lam: torch.nan_to_num(r + lam * (a - r)))
+
+
+def check_penalty(decode, pair):
+    """The penalty changes the mixture, after mixing."""
+    lam = 1.6
+    # Below 1 a penalty rewards repetition, which short answers show more surely.
+    for prompt, penalty in itertools.product(PROMPTS, (3.0, 0.5)):
+        ids = []
+        while len(ids) < 12 and not (ids and ids[-1] in pair.stop_ids):
+            logits = cache_free_logits(pair, [*prompt, *ids], lam)
+            for token in set(ids):
+                logits[token] *= penalty if logits[token] < 0 else 1 / penalty
+            ids.append(int(logits.argmax()))
+        assert decode(pair, prompt, lam, penalty) == ids
+
+
+def decode_with_penalty(pair, prompt, lam, penalty):
+    sampling = Sampling(temperature=0.0, repetition_penalty=penalty, max_new_tokens=12)
+    return DeraDecoder(pair).generate(prompt, lam, sampling).token_ids
+
+
+def penalise_aligned_alone(pair, prompt, lam, penalty):
+    ids = []
+    while len(ids) < 12 and not (ids and ids[-1] in pair.stop_ids):
+        reference, aligned = (cache_free_logits(pair, [*prompt, *ids], x) for x in (0.0, 1.0))
+        seen = torch.zeros(1, pair.vocab_size, dtype=torch.bool)
+        seen[0, ids] = True
+        aligned = penalise(aligned.unsqueeze(0), seen, penalty)
+        ids.append(int(mix(reference.unsqueeze(0), aligned, lam).argmax()))
+    return ids
+
+
+def test_a_penalty_applies_to_the_mixture(pair):
+    holds(check_penalty, decode_with_penalty, pair)
+    breaks(check_penalty, penalise_aligned_alone, pair)
+
+
+def check_lambda_per_row(generate, pair):
+    """Each row is decoded with its own λ."""
+    lams = [0.0, 0.6, 2.0]
+    for lam, tokens in zip(lams, generate([PROMPTS[1]] * 3, lams), strict=True):
+        assert tokens == cache_free_greedy(pair, PROMPTS[1], lam, 12)
+
+
+def test_the_first_rows_lambda_is_not_everyones(pair):
+    def generate(prompts, lams):
+        return [a.token_ids for a in DeraDecoder(pair).generate(prompts, lams, GREEDY)]
+
+    holds(check_lambda_per_row, generate, pair)
+    breaks(check_lambda_per_row, lambda prompts, lams: generate(prompts, [lams[0]] * 3), pair)
+    mean = lambda prompts, lams: generate(prompts, [sum(lams) / 3] * 3)  # noqa: E731
+    breaks(check_lambda_per_row, mean, pair)
+
+
+def check_single_model_path(decode, monkeypatch, pair):
+    """λ=0 and λ=1 run one model only, and its answer is that model's own."""
+    for lam, needed, idle in ((0.0, pair.reference, pair.aligned), (1.0, *_models(pair))):
+        expected = hugging_face_greedy(pair, needed, PROMPTS[1], 12)
+        with monkeypatch.context() as patch:
+            patch.setattr(idle, "forward", _must_not_run)
+            assert decode(lam) == expected
+
+
+def _models(pair):
+    return pair.aligned, pair.reference
+
+
+def _must_not_run(*_args, **_settings):
+    raise AssertionError("the other model ran")
+
+
+def test_lambda_zero_and_one_run_one_model(pair, monkeypatch):
+    decoder = DeraDecoder(pair)
+    ours = lambda lam: decoder.generate(PROMPTS[1], lam, GREEDY).token_ids  # noqa: E731
+    always_both = lambda lam: decoder.generate(PROMPTS[1], lam, GREEDY, trace="full").token_ids  # noqa: E731
+    holds(check_single_model_path, ours, monkeypatch, pair)
+    breaks(check_single_model_path, always_both, monkeypatch, pair)
+
+
+def check_same_class_is_not_same_tokenizer(compare):
+    """Two tokenizers of one class and size whose ids mean different things are refused."""
+    left, right = tiny_tokenizer(), _swapped_tokenizer()
+    assert type(left) is type(right)
+    assert len(left) == len(right)
+    try:
+        compare(left, right)
+    except PairMismatchError as error:
+        assert "2 ids" in str(error)  # noqa: PT017 - a faulty variant raises nothing
+    else:
+        raise AssertionError("a mismatch went unnoticed")
+
+
+def _swapped_tokenizer():
+    import json
+
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    content = json.loads(tiny_tokenizer().backend_tokenizer.to_str())
+    vocab = content["model"]["vocab"]
+    names = {index: token for token, index in vocab.items()}
+    vocab[names[70]], vocab[names[71]] = 71, 70
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(content)), eos_token="</s>"
+    )
+
+
+def test_tokenizers_are_compared_by_their_ids():
+    holds(check_same_class_is_not_same_tokenizer, check_same_ids)
+
+    def by_class_and_size(left, right):
+        if type(left) is not type(right) or len(left) != len(right):
+            raise PairMismatchError("they differ")
+
+    def by_tokens(left, right):
+        if set(left.get_vocab()) != set(right.get_vocab()):
+            raise PairMismatchError("they differ")
+
+    breaks(check_same_class_is_not_same_tokenizer, by_class_and_size)
+    breaks(check_same_class_is_not_same_tokenizer, by_tokens)
+
+
+@pytest.fixture(scope="module")
+def loud_padding(tmp_path_factory):
+    """Padded embedding rows, the last of the shorter model's among them, that would always win."""
+    pair = write_pair(tmp_path_factory.mktemp("loud"), padding=(6, 14), seed=4).load()
+    with torch.no_grad():
+        for model in (pair.reference, pair.aligned):
+            weight = model.get_output_embeddings().weight
+            weight[pair.vocab_size] = 60.0
+            weight[pair.vocab_size + 1] = -60.0
+    return pair
+
+
+def check_padding_is_cut(pair):
+    """No row writes an id the tokenizer does not have, whichever models it runs."""
+    for lam in (0.0, 0.5, 1.0, 2.0):
+        for answer in DeraDecoder(pair).generate(PROMPTS, lam, GREEDY):
+            assert max(answer.token_ids) < len(pair.tokenizer)
+
+
+def test_padded_embeddings_are_cut_to_the_tokenizer(loud_padding):
+    def cut_to_the_smaller_model(rewired, prompts, branches):
+        rows = [len(m.get_output_embeddings().weight) for m in _models(rewired)]
+        return sessions.CausalSession(
+            rewired.reference, rewired.aligned, min(rows), prompts, branches
+        )
+
+    holds(check_padding_is_cut, loud_padding)
+    breaks(check_padding_is_cut, Rewired(loud_padding, cut_to_the_smaller_model))
+
+
+def check_stops_on_the_union(load, folders):
+    """An answer ends at the EOS of either model, at every λ."""
+    pair = load(folders)
+    ends = {5, 7, 90, 91, 92, 93, 94, 95}
+    for lam in (0.0, 0.5, 1.0):
+        logits_free = folders.load()
+        logits_free.stop_ids = frozenset()
+        for prompt in PROMPTS:
+            tokens = DeraDecoder(logits_free).generate(prompt, lam, _LONG).token_ids
+            first = next((i for i, t in enumerate(tokens) if t in ends), None)
+            answer = DeraDecoder(pair).generate(prompt, lam, _LONG)
+            assert answer.finish_reason == ("length" if first is None else "stop")
+            assert answer.token_ids == tokens[: None if first is None else first + 1]
+
+
+_LONG = Sampling(max_new_tokens=80, seed=11)
+
+
+def test_stops_are_the_union_of_both_models(tmp_path):
+    folders = write_pair(tmp_path, eos=([5, 90, 91, 92], [7, 93, 94, 95]))
+
+    def one_side_only(side):
+        def load(folders):
+            pair = folders.load()
+            ids = getattr(pair, side).generation_config.eos_token_id
+            pair.stop_ids = frozenset(ids)
+            return pair
+
+        return load
+
+    holds(check_stops_on_the_union, lambda folders: folders.load(), folders)
+    breaks(check_stops_on_the_union, one_side_only("aligned"), folders)
+    breaks(check_stops_on_the_union, one_side_only("reference"), folders)
+
+
+def check_template(choose, folders):
+    """A conversation is rendered with the aligned model's template."""
+    from transformers import AutoTokenizer
+
+    for folder in (folders.reference, folders.aligned):
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer.chat_template = folder.name
+        tokenizer.save_pretrained(folder)
+    pair = folders.load()
+    assert choose(pair, AutoTokenizer.from_pretrained(folders.reference)) == "aligned"
+
+
+def test_the_template_is_the_aligned_models(tmp_path):
+    folders = write_pair(tmp_path)
+    holds(check_template, lambda pair, _reference: pair.chat_template, folders)
+    breaks(check_template, lambda _pair, reference: reference.chat_template, folders)
