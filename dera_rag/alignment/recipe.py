@@ -58,7 +58,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Every setting of the embedded pair; the defaults made the shipped weights.
+    """Every setting of the embedded pair; its model card says how the shipped weights came about.
 
     Attributes:
         vocab_size: Entries of the tokenizer.
@@ -80,7 +80,7 @@ class Recipe:
         Phase(1, 36_000, 1, Schedule(batch_tokens=6144)),
         Phase(2, 14_000, 8, Schedule(batch_tokens=4096)),
     )
-    alignment: Alignment = field(default_factory=Alignment)
+    alignment: Alignment = field(default_factory=lambda: Alignment(lr=3e-4, steps=160))
     aligned_rows: int = 6000
     third_shape: Shape = field(
         default_factory=lambda: Shape(hidden=160, layers=3, heads=4, inner=432, context=512)
@@ -128,7 +128,7 @@ def make_pair(out: str | Path, e2e: str | Path | None = None, recipe: Recipe | N
         out: Folder for `reference`, `aligned`, `naturalness` and `recipe.json`; finished stages in
             it are kept.
         e2e: Directory with the E2E NLG files; None loads the public data set by name.
-        recipe: Settings; None takes those of the shipped weights.
+        recipe: Settings; None takes the defaults.
 
     Returns:
         The folder.

@@ -32,7 +32,7 @@ def demo(
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Where the index and the curve go.")
     ] = Path("dera-rag-demo"),
-    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Questions behind the curve.")] = 200,
+    n: Annotated[int, typer.Option("-n", "--n", min=1, help="Questions behind the curve.")] = 140,
 ) -> None:
     """See it work: index, ask at four λ, draw the curve.
 
