@@ -16,6 +16,7 @@ from dera_rag.evaluation.venues import (
     LABELS,
     SPLITS,
     VALUES,
+    Place,
     ask,
     confusable,
     make_name,
@@ -211,6 +212,12 @@ def test_places_that_cannot_carry_a_kind_are_named():
         make_questions(lonely, 7, seed=0)
     kinds = [kind for kind in KINDS if kind != "near_duplicate"]
     assert len(make_questions(lonely, 7, seed=0, kinds=kinds)) == 7
+
+
+def test_places_without_a_shared_attribute_cannot_be_compared():
+    places = [Place({"name": "A One", "food": "Italian"}), Place({"name": "B Two", "area": "x"})]
+    with pytest.raises(InvalidValueError, match="compare"):
+        make_questions(places, 1, 0, kinds=("compare",))
 
 
 @pytest.mark.parametrize(

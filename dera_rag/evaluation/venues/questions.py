@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -182,6 +183,11 @@ def _draw(
     return (place,), (place.name,), _some(_present(place), count, rng)
 
 
+def _shared(one: Place, other: Place) -> list[str]:
+    """Attributes both records have, the name aside."""
+    return [a for a in ATTRIBUTES[1:] if a in one.record and a in other.record]
+
+
 def _pick(places: Sequence[Place], kind: str, rng: random.Random) -> Place:
     if not places:
         raise InvalidValueError(
@@ -211,10 +217,11 @@ def _unknown(places: Sequence[Place], taken: set[str], rng: random.Random) -> st
 
 def _two(places: Sequence[Place], rng: random.Random) -> _Drawn:
     """Two places and one to three attributes that both records have."""
-    _pick(places[1:], "compare", rng)
+    alike = (_shared(one, other) for one, other in itertools.combinations(places, 2))
+    _pick(places if any(alike) else (), "compare", rng)
     while True:
         one, other = rng.sample(list(places), 2)
-        shared = [a for a in ATTRIBUTES[1:] if a in one.record and a in other.record]
+        shared = _shared(one, other)
         if shared:
             attributes = _some(shared, rng.choice((1, 2, 2, 3)), rng)
             return (one, other), (one.name, other.name), attributes
