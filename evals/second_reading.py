@@ -13,6 +13,8 @@ from second_words import (
     ALONE,
     BEYOND,
     BREAKS,
+    EXISTENCE,
+    GONE,
     LEVEL_OF,
     LEVELS,
     NOT,
@@ -25,12 +27,14 @@ from second_words import (
     STARTS,
     UNSAID,
     UNTIL,
+    VERBS,
     YOUNG,
     tokens,
 )
 
 Record = Mapping[str, str]
 
+CALLED = {"such", "this", "called", "named"}
 # "family-run", and "the family friendliness of …" before anything is said about it.
 TOPIC = {"style", "owned", "run", "kitchen", "friendliness", "status"}
 
@@ -71,6 +75,36 @@ def spoken(clause: Sequence[str]) -> list[str]:
             asks = clause[0] in {"whether", "what", "how", "which", "where", "if", "as"}
             return [] if asks else list(clause[: max(0, i - 1)])
     return list(clause)
+
+
+def denied(clause: Sequence[str], before: Sequence[str], asked: int) -> list[int]:
+    """Which places a clause denies: that they exist, or that anything at all is known of them.
+
+    Args:
+        clause: The clause.
+        before: The one before it: in "the prices of A" and "B are not listed", B is not denied.
+        asked: How many of the names are asked about; "no such place" denies them all.
+    """
+    types = {phrase[-1] for phrase, (a, _) in PHRASES.items() if a == "eatType"} | {"coffee"}
+    words = {
+        word
+        for i, word in enumerate(clause)
+        if word not in types or not CALLED & set(clause[max(0, i - 2) : i + 3])
+    }
+    names = [int(word[1:]) for word in words if word[0] == "@" and int(word[1:]) < asked]
+    this_place = words & {"this", "that", "the"} and words & {"place", "venue"}
+    none_such = {"no", "such"} <= words or bool(this_place and not names)
+    rest = (
+        words
+        - EXISTENCE
+        - {f"@{name}" for name in names}
+        - {","}
+        - ({"as"} if none_such else set())
+    )
+    hangs = before[-1:] and before[-1][0] == clause[0][0] == "@" and not VERBS & set(before)
+    if rest or hangs or not words & (NOT | GONE | ALONE) or not words & (UNSAID | GONE | {"such"}):
+        return []
+    return sorted(names) or (list(range(asked)) if none_such else [])
 
 
 def claims(clause: Sequence[str]) -> Iterator[Claim]:
@@ -191,8 +225,11 @@ def faults(names: Sequence[str], records: Sequence[Record], answer: str) -> list
     known = [*names, *(r["near"] for r in records if "near" in r and r["near"] not in names)]
     words, foreign = tokens(answer, known)
     found = [f"name: {name}" for name in foreign]
-    about, last = [0], []
+    about, last, before = [0], [], []
     for clause in clauses(words):
+        gone = denied(clause, before, len(names)) if clause else []
+        found += [f"name: denied ({names[place]})" for place in gone if records[place]]
+        before = clause
         said = spoken(clause)
         by = _near_whom(said, len(names))
         asked = [int(w[1:]) for w in clause if w[0] == "@" and int(w[1:]) < len(names)]

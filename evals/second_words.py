@@ -83,6 +83,23 @@ UNSAID = _set(
     "unknown unclear unspecified unlisted unsure unstated unmentioned idea trace"
 )
 ALONE = {word for word in UNSAID if word.startswith("un")}
+# A clause with a negation and none but these words denies the place itself: any word about food,
+# prices and so on would make it a clause about that.
+GONE = _set("nothing unable failed missing absent nowhere nonexistent exist exists appear appears")
+EXISTENCE = (
+    UNSAID
+    | NOT
+    | GONE
+    | _set(
+        "there is are was were be been being i we do does did have has had can could seem seems to "
+        "a an the this that it they in of on about for from regarding with by under at all here "
+        "anywhere anything any locate see include includes included contain contains hold holds "
+        "available existing single aware familiar name my our its database directory book "
+        "source sources passages context sorry either itself me you place places "
+        "unfortunately venue venues such so i'm"
+    )
+)
+VERBS = _set("is are was has serves offers costs lies sits gets charges welcomes")
 # Where a conjunction ends a statement, and what begins the next.
 BREAKS = _set("but while whereas although though however yet ; whilst")
 STARTS = _set("it its they their you customers prices meals there i a the also is has")

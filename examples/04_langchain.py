@@ -6,14 +6,14 @@ from langchain_core.runnables import RunnablePassthrough
 
 from dera_rag import VectorIndex
 from dera_rag.langchain import ChatDeRa
-from dera_rag.prompts import PLAIN_PROMPT
+from dera_rag.prompts import PLAIN_PROMPT, number_passages
 
 index = VectorIndex.embedded()
 model = ChatDeRa.embedded(dera_lambda=1.0, seed=7, max_tokens=96)
 
 
 def retrieve(question: str) -> str:
-    return "\n\n".join(passage.text for passage in index.retrieve(question, k=3))
+    return number_passages(passage.text for passage in index.retrieve(question, k=3))
 
 
 name = index.retrieve("a cheap coffee shop", k=1)[0].text.splitlines()[0].removeprefix("- name: ")

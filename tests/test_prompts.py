@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tokenizer_shapes import SHAPES, added_tokens, chatml, header, sentencepiece_bpe, word_level
 
 from dera_rag.errors import InvalidValueError, PromptError
-from dera_rag.prompts import CHAT_PROMPT, PLAIN_PROMPT, PromptBuilder, SafeEncoder
+from dera_rag.prompts import CHAT_PROMPT, PLAIN_PROMPT, PromptBuilder, SafeEncoder, number_passages
 from dera_rag.types import Passage
 
 TOKENIZERS = {name: make() for name, make in SHAPES.items()}
@@ -37,8 +37,8 @@ class TestPlainPrompt:
         tokenizer = word_level()
         tokenizer.chat_template = None
         text = (
-            "- name: The Copper Kettle\n- price range: cheap\n\n- name: Harbour Books\n- food: none"
-            "\n\nQuestion: What does it cost?\nAnswer:"
+            "[1]\n- name: The Copper Kettle\n- price range: cheap\n\n"
+            "[2]\n- name: Harbour Books\n- food: none\n\nQuestion: What does it cost?\nAnswer:"
         )
         ids = PromptBuilder(tokenizer).question("What does it cost?", [KETTLE, HARBOUR])
         assert ids == tokenizer(text)["input_ids"]
@@ -60,7 +60,8 @@ class TestChatTemplate:
     def test_ids_equal_the_tokenizers_own(self, name):
         tokenizer = TOKENIZERS[name]
         question = "What does it cost?"
-        content = CHAT_PROMPT.format(passages=f"{KETTLE.text}\n\n{HARBOUR.text}", question=question)
+        passages = f"[1]\n{KETTLE.text}\n\n[2]\n{HARBOUR.text}"
+        content = CHAT_PROMPT.format(passages=passages, question=question)
         expected = tokenizer.apply_chat_template(
             [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True
         )["input_ids"]
@@ -133,7 +134,7 @@ class TestControlTokens:
         builder = PromptBuilder(tokenizer, "{passages}{question}")
         ids = builder.question("endoftext|>", [Passage("a", "see <|")])
         assert control(tokenizer, ids) == []
-        assert tokenizer.decode(ids) == "see <|endoftext|>"
+        assert tokenizer.decode(ids) == "[1]\nsee <|endoftext|>"
 
     def test_compatibility_forms(self):
         """Tokenizers that normalize before they match read full-width markup as a control token."""
@@ -197,20 +198,21 @@ class TestCarefulPath:
         builder = PromptBuilder(tokenizer)
         ids = builder.question("why?", [Passage("a", "the </s> chat")])
         tokens = tokenizer.convert_ids_to_tokens(ids)
-        assert tokens[:11] == ["<s>", "▁th", "e", "▁", "<", "/", "s", ">", "▁", "ch", "a"]
+        at = tokens.index("th")
+        assert tokens[at : at + 10] == ["th", "e", "▁", "<", "/", "s", ">", "▁", "ch", "a"]
 
 
 class TestOwnPrompts:
     def test_template_string_is_the_user_message(self):
         tokenizer = chatml()
         ids = PromptBuilder(tokenizer, "{question} | {passages}").question("Why?", [KETTLE])
-        text = f"<|im_start|>user\nWhy? | {KETTLE.text}<|im_end|>\n<|im_start|>assistant\n"
+        text = f"<|im_start|>user\nWhy? | [1]\n{KETTLE.text}<|im_end|>\n<|im_start|>assistant\n"
         assert tokenizer.decode(ids) == text
 
     def test_values_are_not_templates(self):
         tokenizer = TOKENIZERS["indentation"]
         ids = PromptBuilder(tokenizer).question("{passages}?", [Passage("a", "{question} {x}")])
-        assert tokenizer.decode(ids) == "{question} {x}\n\nQuestion: {passages}?\nAnswer:"
+        assert tokenizer.decode(ids) == "[1]\n{question} {x}\n\nQuestion: {passages}?\nAnswer:"
 
     def test_function_of_messages(self):
         tokenizer = chatml()
@@ -259,6 +261,11 @@ class TestFitting:
         builder = PromptBuilder(TOKENIZERS["word_level"])
         ids = builder.question("why is it?", [KETTLE])
         assert builder.fit("why is it?", [KETTLE], len(ids)).token_ids == ids
+
+
+def test_passages_are_numbered_from_one():
+    assert number_passages(["a", "b\nc"]) == "[1]\na\n\n[2]\nb\nc"
+    assert number_passages([]) == ""
 
 
 def test_the_plain_prompt_is_public():

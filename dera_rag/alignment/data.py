@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dera_rag.alignment import answers
-from dera_rag.errors import InvalidValueError, MissingFileError
+from dera_rag.errors import MissingFileError
 from dera_rag.evaluation.venues import (
     KINDS,
     LABELS,
@@ -32,10 +32,18 @@ from dera_rag.evaluation.venues import (
     make_places,
     make_questions,
 )
-from dera_rag.prompts import PLAIN_PROMPT
+from dera_rag.prompts import PLAIN_PROMPT, number_passages
 
-# Share of prompts whose order says nothing. Retrieval puts the asked place first in 98 of 100.
-_OUT_OF_ORDER = 0.08
+# Share of prompts whose order says nothing. Retrieval puts the asked place first in 98 of 100, but
+# a model that may rely on it never learns to go by the name.
+_OUT_OF_ORDER = 0.5
+# Share of prompts that hold a passage of prose, as people's own words about some other place.
+_WITH_PROSE = 0.08
+# Share of prompts whose passages have no numbers, as users may write them.
+_UNNUMBERED = 0.1
+# Share of prompts with more passages than retrieval is asked for by default.
+_LONGER = 0.08
+_SIZE, MOST_PASSAGES = 3, 5
 
 HUB_NAME = "tuetschek/e2e_nlg"
 _SLOT = re.compile(r"([^,\[]+)\[([^\]]*)\]")
@@ -55,18 +63,46 @@ class HumanRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The passages of a prompt.
+
+    Attributes:
+        passages: Records, or prose, in the order of the prompt.
+        numbered: Whether each bears its number, as the pipeline writes them.
+    """
+
+    passages: tuple[Place | str, ...]
+    numbered: bool = True
+
+    @property
+    def places(self) -> list[Place]:
+        """The records among them."""
+        return [passage for passage in self.passages if isinstance(passage, Place)]
+
+    @property
+    def texts(self) -> list[str]:
+        """Each passage's text."""
+        return [p.text if isinstance(p, Place) else p for p in self.passages]
+
+    @property
+    def text(self) -> str:
+        """All of them as the prompt holds them."""
+        return number_passages(self.texts) if self.numbered else "\n\n".join(self.texts)
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One training example.
 
     Attributes:
         question: The question with its gold records.
-        places: Records in the prompt, in order.
+        shown: Passages of the prompt.
         prompt: What the model reads.
         answer: What it should write; "" where only the prompt is wanted.
     """
 
     question: Question
-    places: tuple[Place, ...]
+    shown: Shown
     prompt: str
     answer: str
 
@@ -74,7 +110,7 @@ class Example:
     def records(self) -> dict[str, Mapping[str, str]]:
         """Name → record of the gold places."""
         gold = set(self.question.place_ids)
-        return {p.name: p.record for p in self.places if p.id in gold}
+        return {p.name: p.record for p in self.shown.places if p.id in gold}
 
 
 def parse_record(text: str) -> dict[str, str]:
@@ -145,9 +181,9 @@ def rename(row: HumanRow, fresh: Mapping[str, str], known: re.Pattern[str]) -> H
     return HumanRow(record, text)
 
 
-def prompt_of(question: str, places: Sequence[Place]) -> str:
+def prompt_of(question: str, shown: Shown) -> str:
     """The plain prompt of the pipeline, with whole records as passages."""
-    return PLAIN_PROMPT.format(passages="\n\n".join(p.text for p in places), question=question)
+    return PLAIN_PROMPT.format(passages=shown.text, question=question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +197,13 @@ class Group:
     examples: tuple[Example, ...]
 
     @property
+    def shown(self) -> Shown:
+        """What the prompts share: the passages."""
+        return self.examples[0].shown
+
+    @property
     def passages(self) -> str:
-        """What the prompts share: the records."""
+        """The beginning that the prompts share."""
         return self.examples[0].prompt.removesuffix(question_part(self.examples[0].question.text))
 
 
@@ -179,12 +220,12 @@ class Context:
 
     Args:
         places: Every record there is.
-        size: Records in a prompt.
+        prose: Texts in people's own words, some of which are mixed in.
     """
 
-    def __init__(self, places: Sequence[Place], size: int = 3) -> None:
+    def __init__(self, places: Sequence[Place], prose: Sequence[str] = ()) -> None:
         self._places = list(places)
-        self._size = size
+        self._prose = list(prose)
         self._by_id = {p.id: p for p in places}
         self._by_name = {p.name: p for p in places}
         self._sharing: dict[str, list[Place]] = defaultdict(list)
@@ -196,25 +237,26 @@ class Context:
         """The records that answer a question."""
         return [self._by_id[i] for i in question.place_ids]
 
-    def fill(
-        self, names: Sequence[str], gold: Sequence[Place], rng: random.Random
-    ) -> tuple[Place, ...]:
+    def fill(self, names: Sequence[str], gold: Sequence[Place], rng: random.Random) -> Shown:
         """Gold records and distractors, in the order of the prompt."""
-        shown = {p.name: p for p in gold}
+        size = rng.randint(_SIZE + 1, MOST_PASSAGES) if rng.random() < _LONGER else _SIZE
+        shown: dict[str, Place | str] = {p.name: p for p in gold}
         for place in gold:
             if place.twin in self._by_name:
                 shown[place.twin] = self._by_name[place.twin]
-        wanted = self._size if rng.random() < 0.7 else rng.randint(1, self._size)
+        wanted = size if rng.random() < 0.7 else rng.randint(1, size)
         alike = [p for n in names for w in _words(n) for p in self._sharing.get(w, ())]
         while len(shown) < wanted:
             pool = alike if alike and rng.random() < 0.6 else self._places
             place = rng.choice(pool)
             if place.name not in names:
                 shown[place.name] = place
-        order = list(shown.values())[: self._size]
+        order = [*shown.values()][:size]
+        if self._prose and rng.random() < _WITH_PROSE:
+            order[max(len(gold), 1) :] = [*order[max(len(gold), 1) : -1], rng.choice(self._prose)]
         if rng.random() < _OUT_OF_ORDER:
             rng.shuffle(order)
-        return tuple(order)
+        return Shown(tuple(order), numbered=rng.random() >= _UNNUMBERED)
 
 
 def _words(name: str) -> list[str]:
@@ -245,10 +287,20 @@ class ExampleMaker:
         self._rows = list(rows)
         self._known = _names(rows)
         self._places = places
+        self._prose = self._other_people_say()
+
+    def _other_people_say(self, count: int = 2000) -> list[str]:
+        """Texts about places that nobody asks about, under invented names."""
+        texts = []
+        for row in self._rng.sample(self._rows, min(count, len(self._rows))):
+            fresh = {"name": make_name(self._rng), "near": make_near(self._rng)}
+            renamed = rename(row, fresh, self._known)
+            texts += [renamed.text] if renamed else []
+        return texts
 
     def _corpus(self, number: int) -> tuple[list[Place], Context]:
         places = make_places(self._places, seed=self._seed * 1000 + number, near_duplicates=0.3)
-        return places, Context(places)
+        return places, Context(places, self._prose)
 
     def human(self, per_context: int = 1) -> Iterator[Group]:
         """Describe questions answered by people, every row once, in random order.
@@ -275,7 +327,7 @@ class ExampleMaker:
                 shown = context.fill([place.name], [place], self._rng)
                 yield Group(tuple(self._described(place, shown, row.text) for row in renamed))
 
-    def _described(self, place: Place, shown: tuple[Place, ...], text: str) -> Example:
+    def _described(self, place: Place, shown: Shown, text: str) -> Example:
         asked = ask("describe", [place.name], (), self._rng, "train")
         question = Question(
             key=f"human-{self._rng.getrandbits(64):016x}",
@@ -310,43 +362,28 @@ class ExampleMaker:
             for place in self._rng.sample(places, count):
                 yield self._questioned(context.fill([place.name], [place], self._rng), per_context)
 
-    def _questioned(self, shown: tuple[Place, ...], count: int) -> Group:
-        by_id = {place.id: place for place in shown}
-        names = {place.name for place in shown}
+    def _questioned(self, shown: Shown, count: int) -> Group:
+        places = shown.places
+        by_id = {place.id: place for place in places}
+        names = {place.name for place in places}
         possible = {
-            "near_duplicate": any(place.twin in names for place in shown),
-            "compare": _comparable(shown),
-            "missing_attribute": any(len(place.record) < len(LABELS) for place in shown),
+            "near_duplicate": any(place.twin in names for place in places),
+            "compare": _comparable(places),
+            "missing_attribute": any(len(place.record) < len(LABELS) for place in places),
         }
         kinds = [kind for kind in KINDS if possible.get(kind, True)]
-        questions = [self._question(shown, self._rng.choice(kinds)) for _ in range(count)]
+        questions = [self._question(places, self._rng.choice(kinds)) for _ in range(count)]
         return Group(
             tuple(self._answered(q, [by_id[i] for i in q.place_ids], shown) for q in questions)
         )
 
-    def _question(self, shown: tuple[Place, ...], kind: str) -> Question:
-        """A question about the records, as often about the first as retrieval puts it there."""
-        about = shown
-        by_name = kind in {"near_duplicate", "unknown_place"} or (
-            kind == "compare" and not _comparable(shown[:2])
-        )
-        if self._rng.random() >= _OUT_OF_ORDER and not by_name:
-            about = shown[: 2 if kind == "compare" else 1]
-        for _ in range(8):
-            seed = self._rng.getrandbits(32)
-            try:
-                (question,) = make_questions(about, 1, seed, "train", (kind,))
-            except InvalidValueError:
-                about = shown
-                continue
-            if kind != "near_duplicate" or question.place_ids == (shown[0].id,):
-                break
+    def _question(self, places: Sequence[Place], kind: str) -> Question:
+        """A question about any of the records."""
+        (question,) = make_questions(places, 1, self._rng.getrandbits(32), "train", (kind,))
         return question
 
-    def _answered(
-        self, question: Question, gold: Sequence[Place], shown: tuple[Place, ...]
-    ) -> Example:
-        others = [place.record for place in shown if place not in gold]
+    def _answered(self, question: Question, gold: Sequence[Place], shown: Shown) -> Example:
+        others = [place.record for place in shown.places if place not in gold]
         text = self._answer(question, gold, others)
         return Example(question, shown, prompt_of(question.text, shown), text)
 

@@ -8,7 +8,6 @@ the recipe is run again.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import logging
 import statistics
@@ -65,7 +64,7 @@ class Recipe:
         shape: Size of both models of the pair.
         phases: Supervised training, one after the other.
         alignment: Policy gradient.
-        aligned_rows: Human rows and written questions each that prompts are drawn from.
+        aligned_prompts: Questions, of every kind alike, that policy gradient draws from.
         third_shape: Size of the naturalness model.
         third_passes: Times each of its human rows is used.
         third_schedule: Its training.
@@ -75,13 +74,10 @@ class Recipe:
     """
 
     vocab_size: int = 2048
-    shape: Shape = field(default_factory=lambda: Shape(layers=5))
-    phases: tuple[Phase, ...] = (
-        Phase(1, 36_000, 1, Schedule(batch_tokens=6144)),
-        Phase(2, 14_000, 8, Schedule(batch_tokens=4096)),
-    )
-    alignment: Alignment = field(default_factory=lambda: Alignment(lr=3e-4, steps=160))
-    aligned_rows: int = 6000
+    shape: Shape = field(default_factory=Shape)
+    phases: tuple[Phase, ...] = (Phase(1, 24_000, 4, Schedule(binding_weight=0.5)),)
+    alignment: Alignment = field(default_factory=lambda: Alignment(lr=3e-4, steps=400))
+    aligned_prompts: int = 14_000
     third_shape: Shape = field(
         default_factory=lambda: Shape(hidden=160, layers=3, heads=4, inner=432, context=512)
     )
@@ -96,13 +92,13 @@ class Recipe:
 
 SMOKE = Recipe(
     vocab_size=400,
-    shape=Shape(hidden=32, layers=1, heads=2, inner=64),
+    shape=Shape(hidden=32, layers=2, heads=2, inner=64),
     phases=(
         Phase(1, 20, 1, Schedule(batch_tokens=1024)),
-        Phase(1, 10, 4, Schedule(batch_tokens=1024)),
+        Phase(1, 10, 4, Schedule(batch_tokens=1024, binding_weight=0.5)),
     ),
     alignment=Alignment(steps=2, prompts=4, samples=2, max_new_tokens=12),
-    aligned_rows=16,
+    aligned_prompts=28,
     third_shape=Shape(hidden=32, layers=1, heads=2, inner=64),
     third_passes=1,
     third_schedule=Schedule(batch_tokens=2048, prompt_weight=0.0),
@@ -214,8 +210,7 @@ def _reference(rows: Sequence[HumanRow], recipe: Recipe) -> Saver:
 def _aligned(reference: Path, rows: Sequence[HumanRow], recipe: Recipe) -> Saver:
     model, tokenizer = load(reference)
     maker = ExampleMaker(rows, seed=recipe.seed + 100)
-    human = itertools.islice(maker.human(), recipe.aligned_rows)
-    groups = [*human, *maker.written(recipe.aligned_rows)]
+    groups = list(maker.written(recipe.aligned_prompts))
     reports: list[StepReport] = []
     policy = align(
         model,

@@ -14,7 +14,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +22,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from dera_rag.alignment import parallel
-from dera_rag.alignment.data import Group, question_part
+from dera_rag.alignment.binding import NOTHING, BindingLoss, GroupLabels, Labels
+from dera_rag.alignment.data import Example, Group, question_part
 from dera_rag.errors import DivergedError
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Schedule:
         warmup: Share of the steps with a rising rate; after it, a linear decay to 0.
         prompt_weight: Weight of a prompt token's loss beside an answer token's 1. Reading names
             again in the question is what teaches copying, so it is not 0.
+        binding_weight: Weight of each auxiliary loss of `binding`; 0 leaves them out.
     """
 
     batch_tokens: int = 4096
@@ -67,6 +69,7 @@ class Schedule:
     adam_lr: float = 3e-3
     warmup: float = 0.03
     prompt_weight: float = 0.2
+    binding_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,13 @@ class Tokens:
         kinds: What each token is: a prompt's ("p"), an answer's ("a") or, where a part begins, one
             that nothing predicts ("-"); length S.
         starts: Where parts begin; none where the sequence is a single text.
+        labels: What each token is about; None where nothing is labelled.
     """
 
     ids: tuple[int, ...]
     kinds: str
     starts: tuple[int, ...] = ()
+    labels: Labels | None = None
 
 
 def one_answer(prompt: Sequence[int], answer: Sequence[int]) -> Tokens:
@@ -103,25 +108,61 @@ def encode_groups(tokenizer: PreTrainedTokenizerBase, groups: Sequence[Group]) -
     encoded apart; the tokenizer never merges across the border of a label, so the ids are those of
     the whole prompt.
     """
-    end = tokenizer.eos_token_id
     examples = [e for group in groups for e in group.examples]
-    passages = tokenizer([group.passages for group in groups])["input_ids"]
-    asked = tokenizer([question_part(e.question.text) for e in examples])["input_ids"]
-    answers = tokenizer([f" {e.answer}" for e in examples])["input_ids"]
-    parts = zip(asked, answers, strict=True)
-    sequences = []
-    for group, shared in zip(groups, passages, strict=True):
-        ids, kinds, starts = list(shared), "p" * len(shared), []
-        for question, answer in itertools.islice(parts, len(group.examples)):
-            starts.append(len(ids))
-            ids += [*question, *answer, end]
-            kinds += "-" + "p" * (len(question) - 1) + "a" * (len(answer) + 1)
-        sequences.append(Tokens(tuple(ids), kinds, tuple(starts)))
-    return sequences
+    passages = _encoded(tokenizer, [group.passages for group in groups])
+    asked = _encoded(tokenizer, [question_part(e.question.text) for e in examples])
+    answers = _encoded(tokenizer, [f" {e.answer}" for e in examples])
+    parts = zip(examples, asked, answers, strict=True)
+    return [
+        _sequence(group, shared, itertools.islice(parts, len(group.examples)), tokenizer)
+        for group, shared in zip(groups, passages, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """A text as tokens with their places in it."""
+
+    text: str
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+
+
+def _encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[_Encoded]:
+    made = tokenizer(texts, return_offsets_mapping=True)
+    return [
+        _Encoded(*one) for one in zip(texts, made["input_ids"], made["offset_mapping"], strict=True)
+    ]
+
+
+def _sequence(
+    group: Group,
+    shared: _Encoded,
+    parts: Iterable[tuple[Example, _Encoded, _Encoded]],
+    tokenizer: PreTrainedTokenizerBase,
+) -> Tokens:
+    maker = GroupLabels(group, shared.ids, shared.offsets)
+    labels = maker.passages
+    ids, kinds, starts = list(shared.ids), "p" * len(shared.ids), []
+    for example, question, answer in parts:
+        starts.append(len(ids))
+        names = example.question.names
+        asked = maker.part(names, question.text, question.ids, question.offsets, NOTHING)
+        # A comparison is about neither place until its answer names one.
+        before = asked.subject[-1] if len(names) == 1 else NOTHING
+        said = maker.part(names, answer.text, answer.ids, answer.offsets, before)
+        ids += [*question.ids, *answer.ids, tokenizer.eos_token_id]
+        kinds += "-" + "p" * (len(question.ids) - 1) + "a" * (len(answer.ids) + 1)
+        labels += asked + said + Labels.none(1)
+    return Tokens(tuple(ids), kinds, tuple(starts), labels)
 
 
 def new_model(tokenizer: PreTrainedTokenizerBase, shape: Shape, seed: int) -> LlamaForCausalLM:
-    """A randomly initialised model with tied embeddings."""
+    """A randomly initialised model with tied embeddings.
+
+    Keys start equal to queries, so that at first every head looks at tokens like its own (mimetic
+    initialisation, Trockman & Kolter 2023): copying and matching names begin there.
+    """
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
@@ -136,7 +177,12 @@ def new_model(tokenizer: PreTrainedTokenizerBase, shape: Shape, seed: int) -> Ll
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    for layer in model.model.layers:
+        attention = layer.self_attn
+        torch.nn.init.normal_(attention.q_proj.weight, std=0.06)
+        attention.k_proj.weight.data.copy_(attention.q_proj.weight)
+    return model
 
 
 def batches(
@@ -165,12 +211,16 @@ class Batch:
         weight: `[B, S-1]` loss weight of each predicted token; 1 for answers, 0 for padding.
         positions: `[B, S]`; every part of a sequence goes on from the shared beginning.
         mask: `[B, 1, S, S]`, True where a query may look; None where causality alone says it.
+        subject: `[B, S]`, as in `binding.Labels`; so are `name` and `value`.
     """
 
     ids: torch.Tensor
     weight: torch.Tensor
     positions: torch.Tensor
     mask: torch.Tensor | None
+    subject: torch.Tensor
+    name: torch.Tensor
+    value: torch.Tensor
 
 
 def collate(sequences: Sequence[Tokens], pad: int, prompt_weight: float) -> Batch:
@@ -180,11 +230,15 @@ def collate(sequences: Sequence[Tokens], pad: int, prompt_weight: float) -> Batc
     weight = torch.zeros(len(sequences), width)
     positions = torch.arange(width).repeat(len(sequences), 1)
     part = torch.zeros(len(sequences), width, dtype=torch.long)
+    labels = torch.full((3, *part.shape), NOTHING)
     value = {"p": prompt_weight, "a": 1.0, "-": 0.0}
     for row, sequence in enumerate(sequences):
         n = len(sequence.ids)
         ids[row, :n] = torch.tensor(sequence.ids)
         weight[row, :n] = torch.tensor([value[kind] for kind in sequence.kinds])
+        if sequence.labels is not None:
+            own = sequence.labels
+            labels[:, row, :n] = torch.tensor([own.subject, own.name, own.value])
         for number, start in enumerate(sequence.starts, start=1):
             part[row, start:] = number
             positions[row, start:] = sequence.starts[0] + torch.arange(width - start)
@@ -192,7 +246,7 @@ def collate(sequences: Sequence[Tokens], pad: int, prompt_weight: float) -> Batc
     if any(len(s.starts) > 1 for s in sequences):
         same = part[:, :, None] == part[:, None, :]
         mask = ((same | (part == 0)[:, None, :]).tril()).unsqueeze(1)
-    return Batch(ids, weight[:, 1:], positions, mask)
+    return Batch(ids, weight[:, 1:], positions, mask, *labels)
 
 
 def token_losses(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:
@@ -271,6 +325,12 @@ def train(
         parallel.rank() : len(plan) // parallel.world() * parallel.world() : parallel.world()
     ]
     optimizers = _optimizers(model, schedule)
+    torch.manual_seed(seed)
+    binding = BindingLoss(model) if schedule.binding_weight else None
+    trained = torch.nn.ModuleList([model] if binding is None else [model, binding])
+    if binding is not None:
+        rate = schedule.adam_lr
+        optimizers.append((torch.optim.AdamW(binding.parameters(), lr=rate), rate))
     model.train()
     tail: list[float] = []
     started = time.monotonic()
@@ -278,9 +338,11 @@ def train(
         tensors = collate(batch, pad, schedule.prompt_weight)
         losses = token_losses(model, tensors)
         loss = (losses * tensors.weight).sum() / tensors.weight.sum()
+        if binding is not None:
+            loss = loss + schedule.binding_weight * binding(tensors)
         loss.backward()
-        parallel.average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        parallel.average_gradients(trained)
+        torch.nn.utils.clip_grad_norm_(trained.parameters(), 1.0)
         for optimizer, peak in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * _rate(step, len(plan), schedule.warmup)
@@ -306,5 +368,7 @@ def train(
                 spent,
                 left,
             )
+    if binding is not None:
+        binding.remove()
     model.eval()
     return sum(tail) / max(len(tail), 1)

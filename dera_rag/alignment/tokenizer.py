@@ -1,4 +1,4 @@
-"""A byte-level BPE made for short records: a bullet's label is one token.
+"""A byte-level BPE made for short records: a bullet's label is one token, and a passage's number.
 
 A record line such as "- price range: cheap" then costs two or three tokens instead of six, which
 shortens prompts to less than half and puts a value right behind the token that names its attribute.
@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 END = "<|endoftext|>"
 PAD = "<|pad|>"
 
-_LABEL = r"\n*- [a-z]+(?: [a-z]+)?:|\n+(?:Question|Answer):"
+_LABEL = r"\n*\[\d\]|\n*- [a-z]+(?: [a-z]+)?:|\n+(?:Question|Answer):"
 _WORD = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}{1,2}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from dera_rag.evaluation.slot_blocks import (
     AVERAGE,
     CHEAP,
+    COST,
     EXPENSIVE,
     FILL,
     FIT,
@@ -103,7 +104,7 @@ class Wording:
 WORDINGS: dict[str, tuple[Wording, ...]] = {
     "eatType": (
         Wording(("coffee shop",), r"coffee(?:[- ]*shop)?|cafe", r"coffeehouse"),
-        Wording(("pub",), r"pub", r"public house"),
+        Wording(("pub",), r"pub", r"public house|taverns?"),
         Wording(("restaurant",), r"restaurant"),
     ),
     "food": (
@@ -144,7 +145,7 @@ WORDINGS: dict[str, tuple[Wording, ...]] = {
         Wording(
             MODERATE,
             rf"(?:{priced('moderate(?:ly)?|reasonable|ok|average(?:ly)?')}){OF_SUM}",
-            rf"(?:{priced_else(MIDDLE)}){OF_SUM}",
+            rf"(?:{priced_else(MIDDLE)}|mean[- ]+{COST}){OF_SUM}",
         ),
         Wording(MODERATE[:1], priced("mid[- ]+range")),
         Wording(
@@ -177,7 +178,8 @@ WORDINGS: dict[str, tuple[Wording, ...]] = {
         Wording(
             AVERAGE,
             rf"(?:{rated('average')}){OF_SCORE}",
-            rf"(?:{rated_else('average|mediocre|decent|moderate(?:ly)?|fair(?:ly)?')}){OF_SCORE}",
+            rf"(?:{rated_else('average|mediocre|decent|moderate(?:ly)?|fair(?:ly)?')}|"
+            rf"mean{FILL}{SCORE}){OF_SCORE}",
         ),
         Wording((*AVERAGE, *HIGH), "", rated_else("good|well")),
         Wording(AVERAGE, rf"good{FILL}{RATING}"),
@@ -188,13 +190,14 @@ WORDINGS: dict[str, tuple[Wording, ...]] = {
             ("city centre",),
             r"(?:city|town) cent(?:re|er)|in the cent(?:re|er)|"
             r"cent(?:re|er) of (?:the )?(?:city|town)",
-            r"(?:city|town)(?:'s)?[- ]*cent(?:re|er)",
+            r"(?:city|town)(?:'s)?[- ]*cent(?:re|er)|(?:heart|middle) of (?:the )?(?:city|town)|"
+            r"(?:city|town)'s heart|downtown",
         ),
         Wording(
             ("riverside",),
             r"riverside|(?:near|by|at|close to|along|on|off|beside) the river",
             r"river[- ]+side|(?:near(?:by)?|close|alongside|next|adjacent|overlook(?:s|ing)|"
-            r"bank of|banks of|side of) (?:to )?the river",
+            r"bank of|banks of|side of) (?:to )?the river|(?:the )?(?:river )?thames",
         ),
     ),
     "familyFriendly": (
@@ -208,7 +211,9 @@ WORDINGS: dict[str, tuple[Wording, ...]] = {
             rf"{KID}[- ]*friendly ?[:=\[?(]+ ?no|un{KID}[- ]friendly|no {KIDS}|"
             rf"(?:only|just)(?: \w+){{0,2}} (?:for|to) adults|{KID}[- ]free|"
             rf"adults?[- ]+(?:oriented[- ]+)?{PLACE}|{KIDS} (?:are|is)(?: not|n't| never) "
-            rf"(?:\w+ )?(?:{WELCOME}|welcomed|permitted)",
+            rf"(?:\w+ )?(?:{WELCOME}|welcomed|permitted|catered for)|"
+            rf"{KIDS} (?:(?!not|never)\w+ ){{0,4}}(?:elsewhere|stay (?:away|at home)|avoid)|"
+            rf"leave {KIDS} (?:at home|behind)|un(?:suit(?:able|ed)|friendly) (?:for|to) {KIDS}",
         ),
         Wording(
             ("yes",),

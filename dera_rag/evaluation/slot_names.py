@@ -41,8 +41,9 @@ _SCHEME = frozenset(
     """the moderate moderately cheap low high highly average inexpensive expensive affordable
     family families kid kids child children adult adults friendly non food foods fast rating
     ratings range out one two three four five star stars area place venue establishment eatery
-    cuisine great good delicious local popular city centre center town river riverside restaurant
-    pub coffee shop cafe chinese english british french indian italian japanese""".split()  # noqa: SIM905
+    cuisine great good delicious local popular city centre center town river riverside thames
+    restaurant pub coffee shop cafe
+    chinese english british french indian italian japanese""".split()  # noqa: SIM905
 ) | {cuisine.lower() for cuisine in OTHER_CUISINES}
 _TAILS = _SCHEME - {"the", "cafe", "cuisine", "shop", "one", "two", "three", "four", "five"}
 

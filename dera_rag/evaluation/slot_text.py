@@ -129,7 +129,8 @@ _CUED = re.compile(
 )
 _SUBJECT = r"(?:it|they|this|the|he|she|you|its|their|prices?|there|a|an|z+)"
 _BREAK = re.compile(
-    rf"[.;!?\n](?=\s|$)|,? (?:but|however|though|although|yet|nevertheless|still)\b|"
+    rf"[.;!?\n](?=\s|$)|,? (?:but|however|though|although|yet|nevertheless|still|while|"
+    rf"whilst|whereas)\b|"
     rf", (?:and )?{_SUBJECT} | "
     rf"and (?:its?|the|their|they|this|he|she|there|z+|is|are|serves|has|offers|"
     rf"you|(?:families|customers|people|prices|meals|a meal)\b[^,.;!?]*? "
@@ -139,13 +140,14 @@ _WHETHER = re.compile(r"\b(?:whether|if)\b")
 # Function words that may stand between a negation and the value it denies.
 _NEGATED = re.compile(
     r"(?:\b(?:not|no|never|neither|nor|without|cannot|isn't|aren't|wasn't|non|rather than|"
-    r"instead of|anything but|less|outside(?= (?:of )?(?:the )?(?:city|town))|"
+    r"instead of|anything but|less|"
     r"(?<!not )(?<!n't )(?<!too )(?<!very )(?<!that )far from)|n't)"
     r"(?:[- ]+(?:an?|the|any|very|really|exactly|particularly|overly|too|so|at|all|in|on|by|"
     r"located|situated|part|of|serve|serving|offer|have|considered|be|being|for|to|your|"
     r"typical|especially|recommended|as|is|are|that|it's|it|suitable|best|with|known|its|"
     r"classed|described|rated|set|inside|place|venue|establishment|good|which|priced|what|"
-    r"you'd|call)){0,5}[- ]+$"
+    r"you'd|call)){0,5}[- ]+$|"
+    r"\b(?:outside|outskirts|away from)(?: of)?(?: the)? $"
 )
 
 

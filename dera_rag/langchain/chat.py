@@ -92,8 +92,8 @@ class ChatDeRa(BaseChatModel):
         """The pair that ships with the package, which answers questions over venue records.
 
         It has no chat template and knows one form of prompt: compose `prompts.PLAIN_PROMPT` in your
-        chain and send it as the human message. A bare question reaches it without passages, and it
-        then has nothing to go by.
+        chain, its passages written by `prompts.number_passages`, and send it as the human message.
+        A bare question reaches it without passages, and it then has nothing to go by.
 
         Args:
             **settings: Fields of this class.

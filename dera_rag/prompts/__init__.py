@@ -8,6 +8,7 @@ from dera_rag.prompts.builder import (
     Prompt,
     PromptBuilder,
     check_question,
+    number_passages,
 )
 from dera_rag.prompts.encoding import SafeEncoder
 
@@ -20,4 +21,5 @@ __all__ = [
     "PromptBuilder",
     "SafeEncoder",
     "check_question",
+    "number_passages",
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.prompts.encoding import SafeEncoder, Shield
 from dera_rag.protocols import PairBackend
-from dera_rag.types import Passage
+from dera_rag.types import BranchedPrompt, Passage
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -20,13 +20,22 @@ Filled = str | Sequence[Message] | Sequence[int]
 Prompt = str | Callable[[str, Sequence[Passage]], Filled]
 
 PLAIN_PROMPT = "{passages}\n\nQuestion: {question}\nAnswer:"
-"""For a pair without a chat template; passages are joined by an empty line."""
+"""For a pair without a chat template; passages come as `number_passages` writes them."""
 
 CHAT_PROMPT = (
     "Answer the question from the passages below and from nothing else. "
     "If they do not tell, say so.\n\n{passages}\n\nQuestion: {question}"
 )
 """The user message for a pair with a chat template; some templates refuse a system message."""
+
+
+def number_passages(texts: Iterable[str]) -> str:
+    """Passages as a prompt shows them: numbered from 1, an empty line between two.
+
+    A number gives a model something short to tell passages apart by, and to cite.
+    """
+    return "\n\n".join(f"[{number}]\n{text}" for number, text in enumerate(texts, start=1))
+
 
 _SLOTS = re.compile(r"\{(passages|question)\}")
 
@@ -36,12 +45,12 @@ class FittedPrompt:
     """A prompt that leaves room for the answer.
 
     Attributes:
-        token_ids: The encoded prompt.
+        token_ids: The encoded prompt; a `BranchedPrompt` for a pair with context branches.
         passages: The passages in it, best first.
         dropped: Ids of the passages left out, in order of rank.
     """
 
-    token_ids: list[int]
+    token_ids: Sequence[int]
     passages: tuple[Passage, ...]
     dropped: tuple[str, ...]
 
@@ -57,6 +66,8 @@ class PromptBuilder:
             token ids, which are taken as they are: a function that returns ids answers for control
             tokens itself.
         chat_template: "own" (default) for the tokenizer's, None for none, else a Jinja template.
+        two_views: Whether `fit` gives every prompt its view without passages too, which context
+            branches need; False by default.
 
     Raises:
         InvalidValueError: A prompt string lacks `{passages}` or `{question}`.
@@ -68,8 +79,10 @@ class PromptBuilder:
         prompt: Prompt | None = None,
         *,
         chat_template: str | None = "own",
+        two_views: bool = False,
     ) -> None:
         self._tokenizer = tokenizer
+        self._two_views = two_views
         self._encoder = SafeEncoder(tokenizer)
         own = chat_template == "own"
         # A tokenizer may have several named templates; it picks among its own itself.
@@ -87,7 +100,12 @@ class PromptBuilder:
         """A builder for a pair's tokenizer and its choice of chat template."""
         template = getattr(pair, "chat_template", "own")
         own = not (template is None or isinstance(template, str))
-        return cls(pair.tokenizer, prompt, chat_template="own" if own else template)
+        return cls(
+            pair.tokenizer,
+            prompt,
+            chat_template="own" if own else template,
+            two_views=getattr(pair, "two_views", False),
+        )
 
     def question(self, question: str, passages: Sequence[Passage]) -> list[int]:
         """Token ids that ask a question over passages.
@@ -127,6 +145,10 @@ class PromptBuilder:
             ids = self.question(question, passages[:kept])
             if budget is None or len(ids) <= budget:
                 left_out = tuple(passage.id for passage in passages[kept:])
+                if self._two_views:
+                    bare = self.question(question, ())
+                    prompt = BranchedPrompt(ids, without=bare)
+                    return FittedPrompt(prompt, tuple(passages[:kept]), left_out)
                 return FittedPrompt(ids, tuple(passages[:kept]), left_out)
         raise PromptError(
             f"the question alone takes {len(ids)} tokens, {budget} are left beside the answer",
@@ -170,7 +192,7 @@ class PromptBuilder:
         ]
         if not isinstance(self._prompt, str):
             return self._prompt(question, shielded)
-        values = {"question": question, "passages": "\n\n".join(p.text for p in shielded)}
+        values = {"question": question, "passages": number_passages(p.text for p in shielded)}
         # Without passages their place vanishes, with the empty line after it.
         template = self._prompt if passages else self._prompt.replace("{passages}\n\n", "")
         return _SLOTS.sub(lambda match: values[match.group(1)], template)

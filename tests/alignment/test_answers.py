@@ -7,7 +7,7 @@ import re
 import pytest
 
 from dera_rag.alignment import answers
-from dera_rag.alignment.data import Context, HumanRow, parse_record, prompt_of, rename
+from dera_rag.alignment.data import Context, HumanRow, Shown, parse_record, prompt_of, rename
 from dera_rag.evaluation.venues import KINDS, judge, make_places, make_questions
 
 
@@ -18,7 +18,7 @@ def _answers(kind: str, n: int, seed: int = 3):
     context = Context(places)
     for question in make_questions(places, n, seed, "train", (kind,)):
         gold = context.gold(question)
-        others = [p.record for p in context.fill(question.names, gold, rng) if p not in gold]
+        others = [p.record for p in context.fill(question.names, gold, rng).places if p not in gold]
         if not gold:
             text = answers.unknown(question.names[0], question.attributes, others, rng)
         elif len(gold) == 2:
@@ -85,20 +85,30 @@ def test_a_row_that_spells_its_name_otherwise_is_left_out():
 def test_the_prompt_holds_gold_first_in_most_cases_and_never_a_second_copy(cases):
     rng = random.Random(1)
     places = make_places(100, seed=1, near_duplicates=0.3)
-    context = Context(places)
-    first = 0
+    context = Context(places, prose=["A pub by the river, they say."])
+    first, prose, plain = 0, 0, 0
     questions = make_questions(places, cases(100, 500), 1, "train", ("near_duplicate",))
     for question in questions:
         gold = context.gold(question)
         shown = context.fill(question.names, gold, rng)
-        assert gold[0] in shown
-        assert len({p.name for p in shown}) == len(shown) <= 3
-        assert any(p.name == gold[0].twin for p in shown)
-        first += shown[0] is gold[0]
-    assert first / len(questions) > 0.7
+        assert gold[0] in shown.places
+        assert len(set(shown.texts)) == len(shown.passages) <= 5
+        first += shown.passages[0] is gold[0]
+        prose += len(shown.places) < len(shown.passages)
+        plain += not shown.numbered
+    assert 0.5 < first / len(questions) < 0.95
+    assert 0 < prose / len(questions) < 0.2
+    assert 0 < plain / len(questions) < 0.25
 
 
 def test_the_training_prompt_is_the_pipelines_plain_prompt():
-    places = make_places(2, seed=0)
-    text = prompt_of("Where is it?", places)
-    assert text == f"{places[0].text}\n\n{places[1].text}\n\nQuestion: Where is it?\nAnswer:"
+    first, second = make_places(2, seed=0)
+    question = "Where is it?"
+    assert (
+        prompt_of(question, Shown((first, second)))
+        == f"[1]\n{first.text}\n\n[2]\n{second.text}\n\nQuestion: Where is it?\nAnswer:"
+    )
+    assert (
+        prompt_of(question, Shown((first, "Prose."), numbered=False))
+        == f"{first.text}\n\nProse.\n\nQuestion: Where is it?\nAnswer:"
+    )

@@ -93,6 +93,55 @@ def test_anything_said_of_an_unknown_place_is_a_fault(check):
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        "There is no record of The Gilded Heron in the guide.",
+        "There is no information about The Gilded Heron.",
+        "The guide does not list a place called The Gilded Heron.",
+        "I could not find The Gilded Heron.",
+        "The Gilded Heron isn't listed in the guide.",
+        "The Gilded Heron does not exist.",
+        "There is no pub named The Gilded Heron.",
+        "Sorry, there is no such place.",
+        "The guide says nothing about The Gilded Heron, but it is a pub.",
+    ],
+)
+def test_a_place_that_exists_must_not_be_denied(check, answer):
+    denied = ["name: denied (The Gilded Heron)"]
+    assert check.faults([HERON["name"]], [HERON], answer) == denied
+    assert check.faults([HERON["name"]], [{}], answer.partition(", but")[0]) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "There is no information about The Gilded Heron's food.",
+        "The price of The Gilded Heron is not listed in the guide.",
+        "I could not find what The Gilded Heron is near in the guide.",
+        "The guide does not list The Gilded Heron as family friendly.",
+        "The guide does not say.",
+    ],
+)
+def test_what_is_not_said_of_a_place_does_not_deny_it(check, answer):
+    assert not [f for f in check.faults([HERON["name"]], [HERON], answer) if "denied" in f]
+
+
+@pytest.mark.parametrize(
+    ("answer", "denied"),
+    [
+        ("The Gilded Heron is a pub, but Café Kettle is not listed.", [1]),
+        ("Neither The Gilded Heron nor Café Kettle is in the guide.", [0, 1]),
+        ("There is no record of Café Kettle, while The Gilded Heron is a pub.", [1]),
+        ("The price of The Gilded Heron and Café Kettle is not listed.", []),
+    ],
+)
+def test_a_comparison_may_deny_one_place_or_both(check, answer, denied):
+    names = [HERON["name"], KETTLE["name"]]
+    found = check.faults(names, [HERON, KETTLE], answer)
+    assert found == [f"name: denied ({names[place]})" for place in denied]
+
+
+@pytest.mark.parametrize(
     ("answer", "faulty"),
     [
         ("The Gilded Heron is a cheap pub, whereas Café Kettle costs £20-25.", []),

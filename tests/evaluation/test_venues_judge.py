@@ -57,7 +57,10 @@ NAMED_ONLY = ("eatType", "food", "priceRange", "area", "familyFriendly", "near")
         (ALL_RIGHT.replace("Italian", "French"), ((), ("food",), (), "5/6", False)),
         (ALL_RIGHT.replace(" cheap", ""), ((), (), ("priceRange",), "5/6", False)),
         ("The guide says nothing.", ((), (), NAMED_ONLY, "0/6", False)),
-        ("I could not find The Copper Kettle.", ((), (), NAMED_ONLY, "0/6", True)),
+        ("I do not know.", ((), (), NAMED_ONLY, "0/6", True)),
+        # Whoever denies a place that exists is wrong; where all is asked, "it" is the place.
+        ("I could not find The Copper Kettle.", ((), ("name",), NAMED_ONLY, "0/6", True)),
+        ("It is not listed in the guide.", ((), ("name",), NAMED_ONLY, "0/6", True)),
         # A second value does not hide behind the right one.
         (ALL_RIGHT + " It serves French food.", ((), ("food",), (), "5/6", False)),
         # What the place is near, told from the neighbour's side.
@@ -333,6 +336,155 @@ def test_human_references_are_seldom_taken_to_garble_the_name(data_dir, cases):
         reading = read_answer(row["ref"], [record["name"]], nears)
         strange += bool(record["name"]) and any(not named.known for named in reading.named)
     assert strange / len(rows) < 0.015
+
+
+WHOLE_PLACE = (
+    "There is no record of {s}.",
+    "There is no record of {s} in the guide.",
+    "No record of {s} was found.",
+    "I could not find any record of {s}.",
+    "There is no information about {s}.",
+    "The guide has no information on {s} at all.",
+    "I have no information about a place named {s}.",
+    "I could not find {s} in the guide.",
+    "The guide does not list a place called {s}.",
+    "The guide does not mention {s}.",
+    "The guide says nothing about {s}.",
+    "I have never heard of {s}.",
+    "There is no pub named {s} in the guide.",
+    "There is no such place as {s}.",
+    "Sorry, {s} isn't in the guide.",
+    "{s} is not listed.",
+    "{s} does not exist.",
+    "{s} cannot be found in the guide.",
+    "{s} has no entry in the guide.",
+    "I looked for {s}, but it is not listed in the guide.",
+    "There is no such place.",
+    "This place is not in the guide.",
+    "there is no listing for {s}",
+)
+ONE_THING = (
+    "The guide does not mention the price range of {s}.",
+    "There is no information about what {s} is near.",
+    "There is no information about {s}'s price range.",
+    "There is no record of {s} being family friendly.",
+    "There is no rating information for {s}.",
+    "The price range of {s} is not listed in the guide.",
+    "What {s} is near is not listed in the guide.",
+    "I could not find the price range of {s} in the guide.",
+    "The guide lists {s} but does not mention its price range.",
+    "The guide does not list {s} as family friendly.",
+    "{s} has no rating in the guide.",
+    "{s} is not known for its food.",
+    "{s} is not family friendly.",
+    "{s} is not a pub.",
+    "There is no landmark near {s}.",
+    "It is not listed.",
+    "The guide does not say.",
+)
+
+
+@pytest.mark.parametrize("answer", WHOLE_PLACE)
+@pytest.mark.parametrize("attribute", ["food", "customer rating"])
+def test_a_denied_place_is_wrong_and_conveys_nothing(answer, attribute):
+    v = judge(question("", (attribute,)), RECORDS, answer.format(s="The Copper Kettle"))
+    assert (v.wrong, v.covered, v.abstained, v.hallucinated) == (("name",), 0, True, True)
+
+
+@pytest.mark.parametrize("answer", ONE_THING)
+def test_what_is_not_said_of_a_place_does_not_deny_it(answer):
+    v = judge(question("", ("customer rating",)), RECORDS, answer.format(s="The Copper Kettle"))
+    assert "name" not in v.wrong
+
+
+@pytest.mark.parametrize("answer", WHOLE_PLACE)
+def test_a_place_that_does_not_exist_is_rightly_denied(answer):
+    answer = answer.format(s="The Copper Kestrel")
+    assert verdict("unknown_place", ("food",), answer, ("The Copper Kestrel",)) == (
+        (), (), (), "1/1", True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        # Denied with values given all the same; denied by a garbled name.
+        ("I could not find The Copper Kettle, but it is Italian.", ((), ("name",), (), "0/1")),
+        ("There is no record of The Cooper Kettle.", ((), ("name",), ("food",), "0/1")),
+    ],
+)
+def test_a_denied_place_conveys_nothing_else(answer, expected):
+    assert verdict("one_attribute", ("food",), answer)[:4] == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (
+            "The Copper Kettle serves Italian food, but there is no record of Marlowe's & Sons.",
+            ((), ("name",), ("food",), "1/2", True),
+        ),
+        (
+            "There is no record of The Copper Kettle, while Marlowe's & Sons serves French food.",
+            ((), ("name",), ("food",), "1/2", True),
+        ),
+        (
+            "Neither The Copper Kettle nor Marlowe's & Sons is in the guide.",
+            ((), ("name", "name"), ("food", "food"), "0/2", True),
+        ),
+        (
+            "The food of The Copper Kettle and Marlowe's & Sons is not listed.",
+            ((), (), ("food", "food"), "0/2", True),
+        ),
+    ],
+)
+def test_a_comparison_may_deny_one_place_or_both(answer, expected):
+    assert verdict("compare", ("food",), answer, BOTH) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("Is The Copper Kettle family friendly?", ((), (), ("familyFriendly",), "0/1", False)),
+        ("Is The Copper Kettle family friendly? Yes.", ((), (), (), "1/1", False)),
+        ("Any information on The Copper Kettle?", ((), (), ("familyFriendly",), "0/1", False)),
+    ],
+)
+def test_a_question_conveys_nothing(answer, expected):
+    assert verdict("one_attribute", ("familyFriendly",), answer) == expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "read"),
+    [
+        ("It lies outside the city centre.", []),
+        ("It is on the outskirts of the city centre.", []),
+        ("It is in the middle of town.", ["area: city centre"]),
+        ("It is in the heart of the city.", ["area: city centre"]),
+        ("It is by the River Thames.", ["area: riverside"]),
+        ("It is near the Thames.", ["area: riverside"]),
+        ("It is a tavern.", ["eatType: pub"]),
+        ("It has a mean price.", ["priceRange: moderate"]),
+        ("The average price is more than £30.", ["priceRange: more than £30"]),
+        ("It has a mean rating.", ["customer rating: average"]),
+        ("Families should look elsewhere.", ["familyFriendly: no"]),
+        ("Kids are not allowed.", ["familyFriendly: no"]),
+        ("It is unsuitable for children.", ["familyFriendly: no"]),
+        ("Please leave the kids at home.", ["familyFriendly: no"]),
+        # A neighbour that is only invented, without capitals.
+        ("It is near the blue anchor.", ["near: the blue anchor"]),
+        ("It is close to harbour lights and cheap.", ["near: harbour lights", "priceRange: cheap"]),
+        ("It is close to harbour books.", ["near: Harbour Books"]),
+        ("It is not near the blue anchor.", []),
+        ("The guide does not say if it is near the blue anchor.", []),
+        ("It is near the city centre.", ["area: city centre"]),
+        ("They are near each other.", []),
+    ],
+)
+def test_wordings_that_are_easily_overlooked(answer, read):
+    statements = read_answer(answer, ["The Copper Kettle"], ["Harbour Books"]).statements
+    found = dict.fromkeys(f"{said.attribute}: {said.readings[0]}" for said in statements)
+    assert list(found) == read
 
 
 def test_ignorance_is_told_from_denial():

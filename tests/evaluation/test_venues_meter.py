@@ -80,6 +80,32 @@ def test_a_namesake_is_marked():
     ]
 
 
+def test_a_denied_place_is_marked_where_a_passage_holds_it():
+    (found,) = marked(FOOD, "Sorry, there is no record of The Copper Kettle in the guide.")
+    assert found == (
+        "no record of The Copper Kettle in the guide",
+        "name: a passage is about The Copper Kettle",
+    )
+    assert marked(FOOD, "There is no such place.") == [
+        ("no such place", "name: a passage is about The Copper Kettle")
+    ]
+    both = "Compare the food of The Copper Kettle and The Tin Horse."
+    answer = "The Tin Horse is not listed. The Copper Kettle is not listed either."
+    assert [text for text, _ in marked(both, answer)] == ["The Copper Kettle is not listed either"]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (FOOD, "The price range of The Copper Kettle is not listed."),
+        ("Where can I eat Thai food?", "There is no such place."),
+        ("describe the tin kettle", "There is no record of the tin kettle."),
+    ],
+)
+def test_what_no_passage_speaks_against_is_not_marked(question, answer):
+    assert marked(question, answer) == []
+
+
 @pytest.mark.parametrize("question", ["Describe The Tin Kettle.", "What does Tin Kettle serve?"])
 def test_of_an_unknown_place_no_value_is_supported(question):
     spans = marked(question, "The Tin Kettle is a cheap Italian pub.")

@@ -27,9 +27,28 @@ _TOPICS = {
 }
 
 
+# "Any details?" asks; "there are not any details" is what says that there are none.
+_ANY = re.compile(r"any\b")
+_NEGATION = re.compile(r"\b(?:not|cannot|never|nor|without|hardly|lacks?|lacking)\b|n't\b")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+
+
 def ignorance(lower: str) -> list[Span]:
     """The stretches of a folded lower-case text that say that something is not known."""
-    return [*unasserted(lower), *(match.span() for match in _IGNORANCE.finditer(lower))]
+    silent = [span for span in unasserted(lower) if _says_so(lower, span[0])]
+    return [*silent, *(match.span() for match in _IGNORANCE.finditer(lower))]
+
+
+def _says_so(lower: str, start: int) -> bool:
+    if not _ANY.match(lower, start):
+        return True
+    first = max((end.end() for end in _SENTENCE_END.finditer(lower, 0, start)), default=0)
+    return _NEGATION.search(lower, first, start) is not None
+
+
+def topics(lower: str) -> set[str]:
+    """The attributes that a folded lower-case text speaks of, whatever it says of them."""
+    return {attribute for attribute, topic in _TOPICS.items() if topic.search(lower)}
 
 
 def states_ignorance(answer: str) -> bool:
@@ -51,7 +70,7 @@ def ignorance_about(answer: str, attribute: str) -> bool:
         first = max(lower.rfind(mark, 0, start) for mark in ".!?") + 1
         last = min((i for i in (lower.find(mark, end) for mark in ".!?") if i >= 0), default=None)
         sentence = lower[first:last]
-        topics = {a for a, topic in _TOPICS.items() if topic.search(sentence)}
-        if attribute in topics or not topics:
+        spoken_of = topics(sentence)
+        if attribute in spoken_of or not spoken_of:
             return True
     return False

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.evaluation.slot_lexicon import ATTRIBUTES
+from dera_rag.evaluation.venues.denial import denials
 from dera_rag.evaluation.venues.ignorance import ignorance_about, states_ignorance
+from dera_rag.evaluation.venues.naming import Span
 from dera_rag.evaluation.venues.reading import Reading, Statement, bare_reply, read_answer
 from dera_rag.evaluation.venues.schema import Question, fold
 
 Records = Mapping[str, Mapping[str, str]]
+
+_QUESTION = re.compile(r"[^.!?\n]*\?")
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,14 @@ class Verdict:
     Attributes:
         inserted: Attributes given a value that the record lacks; once per place.
         wrong: Attributes given a value other than the record's, also beside the right one; once
-            per place. `name` where the answer garbles the name or names a place not asked about.
-        deleted: Asked attributes that the record has and the answer gives no value for.
+            per place. `name` where the answer garbles the name, names a place not asked about, or
+            denies that a place which exists does, or that anything is known of it.
+        deleted: Asked attributes that the record has and the answer gives no value for; a value
+            that only a question of the answer's own mentions is none.
         expected: Number of things asked: attributes per place; where the right answer is that
             something is not listed, saying so.
-        covered: How many of them the answer conveys, in [0, expected]; higher is better.
+        covered: How many of them the answer conveys, in [0, expected]; higher is better. Nothing
+            of a place it denies.
         abstained: Whether the answer says that something is not listed or not known.
     """
 
@@ -47,7 +54,8 @@ def judge(question: Question, records: Records, answer: str) -> Verdict:
     """Judge an answer.
 
     Values are judged against the record of the place they are said of; true values that were not
-    asked for are no fault. Declining to say what the record holds is a deletion, no hallucination.
+    asked for are no fault. Declining to say what the record holds is a deletion, no hallucination;
+    denying the place itself is a false statement.
 
     Args:
         question: The question; its names, attributes and kind are used.
@@ -63,17 +71,32 @@ def judge(question: Question, records: Records, answer: str) -> Verdict:
     gold = _gold(question, records)
     nears = [record["near"] for record in gold.values() if "near" in record]
     reading = read_answer(answer, question.names, nears)
-    abstained = states_ignorance(reading.masked)
+    asking = [match.span() for match in _QUESTION.finditer(reading.masked)]
+    told = replace(reading, masked=_blanked(reading.masked, asking))
+    denying = denials(told, question.names, pronouns=not question.attributes)
+    denied = {name for denial in denying for name in denial.names if gold[name]}
+    abstained = bool(denying) or states_ignorance(told.masked)
     parts = [
         _judge_place(
-            question, record, [*_bare(question, answer), *_about(reading, name)], reading.masked
+            question,
+            record,
+            [
+                *_bare(question, _blanked(answer, asking)),
+                *_conveyed(_about(reading, name), record, asking),
+            ],
+            told.masked,
+            abstained,
         )
         for name, record in gold.items()
     ]
-    misnamed = ("name",) if any(not named.known for named in reading.named) else ()
+    parts = [
+        replace(part, wrong=("name", *part.wrong), covered=0) if name in denied else part
+        for name, part in zip(gold, parts, strict=True)
+    ]
+    misnamed = any(not named.known for named in reading.named) and not denied
     return Verdict(
         inserted=tuple(a for part in parts for a in part.inserted),
-        wrong=misnamed + tuple(a for part in parts for a in part.wrong),
+        wrong=("name",) * misnamed + tuple(a for part in parts for a in part.wrong),
         deleted=tuple(a for part in parts for a in part.deleted),
         expected=sum(part.expected for part in parts),
         covered=sum(part.covered for part in parts),
@@ -109,6 +132,24 @@ def _about(reading: Reading, name: str) -> list[Statement]:
     return [statement for statement in reading.statements if name in statement.about]
 
 
+def _blanked(text: str, spans: Sequence[Span]) -> str:
+    """The text with nothing but the last character left of each span."""
+    for start, end in spans:
+        text = f"{text[:start]}{' ' * (end - start - 1)}{text[end - 1 :]}"
+    return text
+
+
+def _conveyed(
+    statements: Sequence[Statement], record: Mapping[str, str], asking: Sequence[Span]
+) -> Iterator[Statement]:
+    """The statements without true values that a question mentions: asking conveys nothing."""
+    for said in statements:
+        asked = any(start <= said.start < end for start, end in asking)
+        value = record.get(said.attribute)
+        if not asked or value is None or not agrees(said.attribute, value, said.readings):
+            yield said
+
+
 def _bare(question: Question, answer: str) -> list[Statement]:
     """A plain yes or no to a question about nothing but one place's family friendliness."""
     if question.attributes != ("familyFriendly",) or len(question.names) > 1:
@@ -122,9 +163,9 @@ def _judge_place(
     record: Mapping[str, str],
     statements: Sequence[Statement],
     answer: str,
+    abstained: bool,
 ) -> Verdict:
     """The verdict on what is said of one place; the answer's names are masked."""
-    abstained = states_ignorance(answer)
     stated: dict[str, list[bool | None]] = {}
     for statement in statements:
         attribute, value = statement.attribute, record.get(statement.attribute)

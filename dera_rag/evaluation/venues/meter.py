@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dera_rag.evaluation import slots
+from dera_rag.evaluation.venues.denial import denials
 from dera_rag.evaluation.venues.ignorance import states_ignorance
 from dera_rag.evaluation.venues.judge import agrees
 from dera_rag.evaluation.venues.naming import foreign_names, names_in
@@ -21,7 +22,8 @@ _FAMILY = re.compile(r"famil|child|kid")
 class VenuesMeter:
     """Checks an answer against the venue records among its passages; needs no gold record.
 
-    Each value is held against the record of the place it is said of. Where the question asks about
+    Each value is held against the record of the place it is said of, and whoever denies a place of
+    which there is a record is contradicted by it. Where the question asks about
     a place that no passage is about, every value is unsupported. Passages that are no records are
     only consulted about names that no record has; without any record nothing can be checked and
     nothing is marked.
@@ -30,7 +32,7 @@ class VenuesMeter:
     def unsupported(
         self, question: str, passages: Sequence[Passage], answer: str
     ) -> list[UnsupportedSpan]:
-        """Unsupported values and misused names, in order of their start.
+        """Unsupported values, misused names and denied places, in order of their start.
 
         Args:
             question: The question; the places it names are the ones an answer should be about.
@@ -48,7 +50,7 @@ class VenuesMeter:
         if not records:
             return []
         check = _Check(question, answer, records, prose)
-        spans = sorted({*check.values(), *check.names()})
+        spans = sorted({*check.values(), *check.names(), *check.denials()})
         return [UnsupportedSpan(start, end, answer[start:end], why) for start, end, why in spans]
 
     def abstained(self, answer: str) -> bool:
@@ -137,6 +139,16 @@ class _Check:
                 yield named.start, named.end, f"name: the question is about {wanted}"
             elif not (named.known or named.name in unknown or self._mentioned(named.name)):
                 yield named.start, named.end, "name: in no passage"
+
+    def denials(self) -> Iterator[tuple[int, int, str]]:
+        """Start, end and reason of each denial of a place that a record is about."""
+        reading, unknown = self._reading(), self._unknown()
+        strange = [named.start for named in reading.named if not named.known]
+        for denial in denials(reading, self._asked() or unknown, (*self.records, *unknown)):
+            known = [name for name in denial.names if name in self.records]
+            if known and not any(denial.start <= start < denial.end for start in strange):
+                reason = f"name: a passage is about {' and '.join(known)}"
+                yield denial.start, denial.end, reason
 
     def _mentioned(self, name: str) -> bool:
         return any(names_in(text, [name]) for text in self.prose)

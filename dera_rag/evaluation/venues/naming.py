@@ -36,7 +36,7 @@ _PLAIN = frozenset(
         "could would can do please someone write sum fill any before just quick excuse hi",
         "thanks who when I've I'll we're you'll is are has have north south east west pounds",
         "euro welcome star their these those all some eating dining reviews place places venue",
-        "venues about does",
+        "venues about does thames",
     )
     for word in re.findall(r"[\w'-]+", fold(text))
 )

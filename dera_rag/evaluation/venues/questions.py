@@ -62,7 +62,7 @@ def _ask(
         rng.choice(wordings.phrases[a].clauses).format(s="it" if i else names[0])
         for i, a in enumerate(attributes)
     ]
-    topics = [wordings.phrases[a].topic for a in attributes]
+    topics = [rng.choice(wordings.phrases[a].topics) for a in attributes]
     return (
         wording.format(name=names[0], clauses=listing(clauses), topics=listing(topics)),
         wording,
@@ -75,8 +75,8 @@ def _compare(
     """A comparison, written out per attribute for a third of those about one attribute."""
     wording = rng.choice(wordings.compare)
     if len(attributes) == 1 and rng.random() < 1 / 3:
-        wording = wordings.compare_one[attributes[0]]
-    topics = listing([wordings.phrases[attribute].topic for attribute in attributes])
+        wording = rng.choice(wordings.compare_one[attributes[0]])
+    topics = listing([rng.choice(wordings.phrases[attribute].topics) for attribute in attributes])
     return wording.format(a=a, b=b, topics=topics), wording
 
 

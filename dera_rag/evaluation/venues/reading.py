@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dera_rag.evaluation import slots
+from dera_rag.evaluation.slot_text import negation
 from dera_rag.evaluation.venues.ignorance import ignorance
 from dera_rag.evaluation.venues.naming import Named, Span, foreign_names, names_in, similarity
 from dera_rag.evaluation.venues.schema import fold
@@ -25,6 +26,20 @@ _JOINT = re.compile(r"z{3,}(?:,? (?:and|or|nor|&|as well as)|,) (?:at |of |for |
 # After "… A and B": a verb in the singular begins a clause about B alone.
 _ALONE = re.compile(
     r"z+\s+(?:is|has|serves|offers|costs|lies|sits|charges|does|was|welcomes|gets)\b"
+)
+# A neighbour without capitals, "near the blue anchor": two to four words, with no verb after them.
+_NEIGHBOUR = re.compile(
+    r"\b(?:near|close to|next to|beside|opposite) "
+    r"((?:the )?[a-z][\w'-]*(?: (?!and\b)[\w'&-]+){1,3}?)(?=[.,;!?]|$|"
+    r" (?:and|but|while|whereas|in the|on the|by the|with|which|that|where|it|is|has)\b)"
+)
+# Words that make it no neighbour's name.
+_NO_NAME = re.compile(
+    r"z{3,}|\b(?:it|them|each|other|both|this|these|those|that|which|what|where|here|there|you|your|"
+    r"restaurants?|pubs?|shops?|my|our|their|its|any|anything|no|none|nothing|all|some|many|most|everything|place|places|area|"
+    r"areas|landmarks?|neighbou?rhood|city|town|cent(?:re|er)|river|riverside|waterfront|thames|average|"
+    r"price|prices|customers?|located|situated|is|are|was|has|have|can|of|for|to|in|on|at|by|from|"
+    r"with|a|an|one|two|home|called|named|not|very|quite|also|as|or|if|so)\b"
 )
 _LEAD = re.compile(r"\s*(?:at |of |for |in )?")
 
@@ -92,7 +107,7 @@ def read_answer(
     used = [Named(*span, name, True) for span, name in hits if name in known and span not in spans]
     used += [Named(*span, answer[slice(*span)], False) for span in foreign_names(text, known)]
     used.sort(key=lambda named: named.start)
-    statements = _Attribution(_lowered(masked), used, names, known).attribute(values)
+    statements = _Attribution(lowered(masked), used, names, known).attribute(values)
     return Reading(tuple(statements), tuple(used), masked)
 
 
@@ -101,12 +116,12 @@ _YES_NO = re.compile(r"\W*(yes|no)\b(?! (?:information|record|mention|detail|suc
 
 def bare_reply(answer: str) -> Statement | None:
     """The yes or no that an answer opens with, as a statement of family friendliness."""
-    match = _YES_NO.match(_lowered(answer))
+    match = _YES_NO.match(lowered(answer))
     return Statement("familyFriendly", (match[1],), *match.span(1)) if match else None
 
 
-def _lowered(text: str) -> str:
-    """Folded character by character, so that offsets stay those of the text."""
+def lowered(text: str) -> str:
+    """A text folded character by character, so that offsets stay those of the text."""
     return "".join(fold(char)[:1] or " " for char in text)
 
 
@@ -127,12 +142,18 @@ def _values(
                 continue  # The subject of "Harbour Books is close to …": nothing is near itself.
         if mention.attribute != "name":
             found.append(Statement(mention.attribute, readings, *span))
-    silent = ignorance(_lowered(masked))
+    silent = ignorance(lowered(masked))
     taken = {value.start for value in found}
     for span, name in hits:
         hidden = any(start <= span[0] < end for start, end in silent)
         if name not in names and span[0] not in taken and not hidden:
             found.append(Statement("near", (name,), *span))
+    lower = lowered(masked)
+    for match in _NEIGHBOUR.finditer(lower):
+        start, end = match.span(1)
+        hidden = any(first <= start < last for first, last in silent)
+        if not (hidden or negation(lower, match.start()) is not None or _NO_NAME.search(match[1])):
+            found.append(Statement("near", (answer[start:end],), start, end))
     return sorted(found, key=lambda value: value.start)
 
 
