@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dera_rag.decoding import DeraDecoder as DeraDecoder
+    from dera_rag.decoding import LambdaPath as LambdaPath
+    from dera_rag.decoding import PathSegment as PathSegment
+    from dera_rag.decoding.huggingface import DeraForCausalLM as DeraForCausalLM
+    from dera_rag.decoding.huggingface import DeraForSeq2SeqLM as DeraForSeq2SeqLM
     from dera_rag.numerics import Sampling as Sampling
     from dera_rag.pairs import ModelPair as ModelPair
+    from dera_rag.rag import RagPath as RagPath
     from dera_rag.rag import RagPipeline as RagPipeline
     from dera_rag.retrieval import VectorIndex as VectorIndex
     from dera_rag.types import Generation as Generation
@@ -21,9 +26,14 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "DeraDecoder": "dera_rag.decoding",
+    "DeraForCausalLM": "dera_rag.decoding.huggingface",
+    "DeraForSeq2SeqLM": "dera_rag.decoding.huggingface",
     "Generation": "dera_rag.types",
+    "LambdaPath": "dera_rag.decoding",
     "ModelPair": "dera_rag.pairs",
+    "PathSegment": "dera_rag.decoding",
     "RagAnswer": "dera_rag.types",
+    "RagPath": "dera_rag.rag",
     "RagPipeline": "dera_rag.rag",
     "Sampling": "dera_rag.numerics",
     "VectorIndex": "dera_rag.retrieval",

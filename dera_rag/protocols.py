@@ -58,6 +58,49 @@ class PairSession(Protocol):
         ...
 
 
+@runtime_checkable
+class DraftingSession(PairSession, Protocol):
+    """A session that reads several tokens at once and can take tokens back."""
+
+    def extend(self, token_ids: Sequence[Sequence[int]]) -> LogitPair:
+        """Append k tokens to every row; logits after each of them.
+
+        Args:
+            token_ids: k ≥ 1 tokens for each row still in the batch, the same k for all.
+
+        Returns:
+            Logits as `[R, k, V]` and `[A, k, V]`: position j holds those of the token after
+            the j-th appended one.
+        """
+        ...
+
+    def crop(self, counts: Sequence[int]) -> None:
+        """Forget the last tokens of every row, as if they had never been appended.
+
+        Args:
+            counts: How many to forget, ≥ 0, one number per row still in the batch; at most what
+                was appended to the row since its prompt was read.
+        """
+        ...
+
+
+@runtime_checkable
+class JoiningSession(PairSession, Protocol):
+    """A session that takes new rows while others are under way."""
+
+    def join(self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]) -> LogitPair:
+        """Read new prompts as rows behind the present ones; called after `prefill`.
+
+        Args:
+            prompts: Non-empty token ids of each new row.
+            branches: Which models each new row runs.
+
+        Returns:
+            Logits of the first token of the new rows alone.
+        """
+        ...
+
+
 class PairBackend(Protocol):
     """Where two branches' logits come from; what the decoder knows of a pair."""
 
@@ -78,7 +121,10 @@ class PairBackend(Protocol):
 
     @property
     def max_length(self) -> int | None:
-        """Longest prompt and answer together, in tokens; None without a limit."""
+        """Longest prompt and answer together, in tokens; None without a limit.
+
+        Of a pair with a true attribute `encoder_decoder`, the longest of each.
+        """
         ...
 
     @property
@@ -88,6 +134,31 @@ class PairBackend(Protocol):
 
     def start(self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]) -> PairSession:
         """A session over token-id prompts, with the branches each row needs."""
+        ...
+
+
+@runtime_checkable
+class RepeatableBackend(PairBackend, Protocol):
+    """A backend that reuses work between sessions, and can do without."""
+
+    def start_afresh(
+        self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]
+    ) -> PairSession:
+        """A session that depends on nothing that was decoded before, bit for bit."""
+        ...
+
+
+@runtime_checkable
+class AveragingBackend(PairBackend, Protocol):
+    """A backend that can make one cheap model out of its two, to draft for them."""
+
+    def averaged(self, lam: float) -> PairBackend | None:
+        """The model with the weights θ_ref + λ(θ_al − θ_ref) as both branches.
+
+        Returns:
+            Its sessions are `DraftingSession`s; None where the model cannot be made, or would take
+            memory that matters.
+        """
         ...
 
 

@@ -8,7 +8,7 @@ tokens.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import Literal
@@ -17,6 +17,50 @@ from dera_rag.errors import InvalidValueError
 
 FinishReason = Literal["stop", "length"]
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class BranchedPrompt(tuple[int, ...]):
+    """A prompt's token ids, with what a backend of more than two branches reads beside them.
+
+    It is the tuple of its ids wherever a prompt is expected. Two of them are equal only if what
+    stands beside the ids is equal too.
+
+    Args:
+        token_ids: The prompt, passages included.
+        without: Token ids of the same prompt without its passages; None where no branch needs it.
+        shares: What part of λ each aligned model has, by name; None for the backend's own.
+    """
+
+    without: tuple[int, ...] | None
+    shares: Mapping[str, float] | None
+
+    def __new__(
+        cls,
+        token_ids: Iterable[int],
+        *,
+        without: Iterable[int] | None = None,
+        shares: Mapping[str, float] | None = None,
+    ) -> BranchedPrompt:
+        """See the class."""
+        made = super().__new__(cls, token_ids)
+        made.without = None if without is None else tuple(without)
+        made.shares = None if shares is None else MappingProxyType(dict(shares))
+        return made
+
+    def _beside(self) -> tuple[tuple[int, ...] | None, frozenset[tuple[str, float]] | None]:
+        return self.without, None if self.shares is None else frozenset(self.shares.items())
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BranchedPrompt):
+            return False
+        return tuple(self) == tuple(other) and self._beside() == other._beside()
+
+    def __ne__(self, other: object) -> bool:
+        # A tuple has its own, which would compare the ids alone.
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash((tuple(self), self._beside()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,16 +237,21 @@ class LambdaDecision:
         reason: One sentence for people.
         signals: The numbers the decision rests on.
         policy: Registry name of the policy, or "constant".
+        plausibility: Tokens must have at least this share of the aligned model's highest
+            probability, in [0, 1]; 0 (default) keeps all. A remedy for extrapolation; a policy
+            that sets it says so in `reason`.
     """
 
     lam: float
     reason: str
     signals: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     policy: str = "constant"
+    plausibility: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a λ that cannot be decoded with."""
+        """Refuse a λ or a plausibility that cannot be decoded with."""
         check_lam(self.lam)
+        check_plausibility(self.plausibility)
 
     def to_dict(self) -> dict[str, Json]:
         """A JSON-able form."""
@@ -211,6 +260,7 @@ class LambdaDecision:
             "reason": self.reason,
             "signals": {name: _json_number(value) for name, value in self.signals.items()},
             "policy": self.policy,
+            "plausibility": self.plausibility,
         }
 
 
@@ -288,3 +338,17 @@ def check_lam(lam: float) -> float:
             hint="0 is the reference model, 1 the aligned one, [0, 2] the usual range",
         )
     return float(lam)
+
+
+def check_plausibility(share: float) -> float:
+    """A plausibility threshold as a float.
+
+    Raises:
+        InvalidValueError: It is no number in [0, 1].
+    """
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise InvalidValueError(
+            f"plausibility must be a number in [0, 1], got {share!r}",
+            hint="a share of the aligned model's highest probability, e.g. 0.1; 0 keeps all tokens",
+        )
+    return float(share)

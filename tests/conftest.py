@@ -53,6 +53,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a model hub: set HF_HUB_OFFLINE=0"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List the exceptions to exact equality that tests recorded as their property `ties`."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    for report in reports:
+        ties = dict(getattr(report, "user_properties", ())).get("ties")
+        if ties and report.when == "teardown":
+            gaps = ", ".join(f"{gap:.1e}" for gap in ties)
+            terminalreporter.write_line(f"ties in {report.nodeid}: {gaps}")
+
+
 def _has_gpu() -> bool:
     import torch
 

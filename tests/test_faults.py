@@ -6,6 +6,7 @@ of the paper's notebook (a logits processor that runs the reference inside `gene
 serving fork; the tokenizer faults are those of pairs in the wild.
 """
 
+import functools
 import itertools
 import math
 
@@ -16,8 +17,11 @@ from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.errors import PairMismatchError
 from dera_rag.numerics import mix
 from dera_rag.numerics.sampling import penalise
-from dera_rag.pairs import session as sessions
+from dera_rag.pairs import pair as pairs
 from dera_rag.pairs.compatibility import check_same_ids
+from dera_rag.pairs.rows import ModelRows
+from dera_rag.pairs.session import CausalSession
+from dera_rag.protocols import Branches
 from dera_rag.testing import (
     assert_same_tokens,
     cache_free_greedy,
@@ -42,12 +46,12 @@ def breaks(check, faulty, *context):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    return write_pair(tmp_path_factory.mktemp("pair"), padding=(4, 11)).load()
+    return write_pair(tmp_path_factory.mktemp("pair"), padding=(4, 11)).load(engine="generic")
 
 
 @pytest.fixture(scope="module", params=["llama", "gpt2"])
 def shaped_pair(request, tmp_path_factory):
-    return write_pair(tmp_path_factory.mktemp(request.param), request.param).load()
+    return write_pair(tmp_path_factory.mktemp(request.param), request.param).load(engine="generic")
 
 
 class Rewired(ModelPair):
@@ -61,14 +65,40 @@ class Rewired(ModelPair):
         return self._start(self, prompts, branches)
 
 
-class BlindRows(sessions.BranchRows):
+def session_with(pair, new_rows, prompts, branches):
+    """A session whose rows of each branch come from `new_rows(branch, model)`."""
+    models = {Branches.REFERENCE: pair.reference, Branches.ALIGNED: pair.aligned}
+    made = {b: functools.partial(new_rows, b, model) for b, model in models.items()}
+    return CausalSession(made, prompts, branches)
+
+
+class BlindRows(ModelRows):
     """An attention mask of ones and no position ids: what the notebook passes."""
 
-    def _forward(self, tokens, positions):
+    def _forward(self, tokens, positions, count):
         self._padded = False
         past = self._cache.get_seq_length()
         columns = torch.arange(past, past + tokens.shape[1])
-        return super()._forward(tokens, columns.expand(tokens.shape[0], -1))
+        return super()._forward(tokens, columns.expand(tokens.shape[0], -1), count)
+
+
+class StaleRows(ModelRows):
+    """Rows that go on from the cache of an earlier prompt."""
+
+    def __init__(self, model, vocab_size, home, kept):
+        super().__init__(model, vocab_size, home)
+        self._kept = kept
+
+    def _read(self, prompts):
+        if self._kept:
+            self._cache = self._kept[0]
+        self._kept[:] = [self._cache]
+        past = self._cache.get_seq_length()
+        tokens = torch.tensor(prompts)
+        self._mask = torch.ones(len(prompts), past + tokens.shape[1], dtype=torch.long)
+        self._lengths = self._peaks = self._mask.sum(-1, keepdim=True)
+        positions = torch.arange(past, past + tokens.shape[1])[None]
+        return self._forward(tokens, positions, 1)[:, -1]
 
 
 def check_padded_batch(pair):
@@ -84,7 +114,7 @@ def check_padded_batch(pair):
 
 def test_left_padding_is_masked_and_positions_count_tokens(shaped_pair, monkeypatch):
     holds(check_padded_batch, shaped_pair)
-    monkeypatch.setattr(sessions, "BranchRows", BlindRows)
+    monkeypatch.setattr(pairs, "ModelRows", BlindRows)
     breaks(check_padded_batch, shaped_pair)
 
 
@@ -100,17 +130,12 @@ def test_no_cache_outlives_its_prompt(pair):
     kept = []
 
     def start_with_stale_reference(rewired, prompts, branches):
-        session = ModelPair.start(rewired, prompts, branches)
-        rows = session._rows[sessions.Branches.REFERENCE]
-        if kept:
-            rows._cache = kept[0]
-            stale = torch.ones(len(prompts), kept[0].get_seq_length(), dtype=torch.long)
-            rows._mask = torch.cat([stale, rows._mask], dim=1)
-            rows._forward = lambda tokens, positions: sessions.BranchRows._forward(
-                rows, tokens, torch.arange(rows._mask.shape[1])[None, -tokens.shape[1] :]
-            )
-        kept[:] = [rows._cache]
-        return session
+        def new_rows(branch, model):
+            if branch is Branches.REFERENCE:
+                return StaleRows(model, rewired.vocab_size, model.device, kept)
+            return ModelRows(model, rewired.vocab_size, model.device)
+
+        return session_with(rewired, new_rows, prompts, branches)
 
     holds(check_second_prompt, pair)
     breaks(check_second_prompt, Rewired(pair, start_with_stale_reference))
@@ -256,7 +281,9 @@ def test_tokenizers_are_compared_by_their_ids():
 @pytest.fixture(scope="module")
 def loud_padding(tmp_path_factory):
     """Padded embedding rows, the last of the shorter model's among them, that would always win."""
-    pair = write_pair(tmp_path_factory.mktemp("loud"), padding=(6, 14), seed=4).load()
+    pair = write_pair(tmp_path_factory.mktemp("loud"), padding=(6, 14), seed=4).load(
+        engine="generic"
+    )
     with torch.no_grad():
         for model in (pair.reference, pair.aligned):
             weight = model.get_output_embeddings().weight
@@ -274,10 +301,9 @@ def check_padding_is_cut(pair):
 
 def test_padded_embeddings_are_cut_to_the_tokenizer(loud_padding):
     def cut_to_the_smaller_model(rewired, prompts, branches):
-        rows = [len(m.get_output_embeddings().weight) for m in _models(rewired)]
-        return sessions.CausalSession(
-            rewired.reference, rewired.aligned, min(rows), prompts, branches
-        )
+        smaller = min(len(m.get_output_embeddings().weight) for m in _models(rewired))
+        new_rows = lambda _, model: ModelRows(model, smaller, model.device)  # noqa: E731
+        return session_with(rewired, new_rows, prompts, branches)
 
     holds(check_padding_is_cut, loud_padding)
     breaks(check_padding_is_cut, Rewired(loud_padding, cut_to_the_smaller_model))

@@ -70,7 +70,9 @@ def test_imports_stay_light(code):
     assert loaded_by(code) & HEAVY == set()
 
 
-@pytest.mark.parametrize("verb", [[], ["index"], ["ask"], ["curve"], ["doctor"], ["demo"]])
+@pytest.mark.parametrize(
+    "verb", [[], ["index"], ["ask"], ["path"], ["pairs"], ["curve"], ["doctor"], ["demo"]]
+)
 def test_help_stays_light(verb):
     code = (
         f"sys.argv = ['dera-rag', *{verb!r}, '--help']\n"

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from dera_rag import DeraDecoder, RagPipeline, Sampling, VectorIndex
+from dera_rag.decoding.contrast import cad
+from dera_rag.decoding.mixer import LinearMixer
 from dera_rag.errors import InvalidValueError, PromptError, UnknownNameError
+from dera_rag.pairs.context import ContextPair
 from dera_rag.policies import Adjustment, ConstantPolicy, Cues, EvidencePolicy
+from dera_rag.prompts import number_passages
 from dera_rag.rag.reading import abstains, cited
 from dera_rag.rag.requests import read_seeds
 from dera_rag.rag.stream import RagStream
@@ -29,7 +33,10 @@ from dera_rag.types import (
 KETTLE = Passage("kettle", "- name: The Copper Kettle\n- price range: cheap", 0.75)
 BOOKS = Passage("books", "- name: Harbour Books\n- food: none", 0.5)
 QUESTIONS = ["What does The Copper Kettle cost?", "Why?", "Where is Harbour Books, and how is it?"]
-PLAIN = "- name: The Copper Kettle\n- price range: cheap\n\n- name: Harbour Books\n- food: none"
+PLAIN = (
+    "[1]\n- name: The Copper Kettle\n- price range: cheap\n\n"
+    "[2]\n- name: Harbour Books\n- food: none"
+)
 
 
 @dataclass
@@ -75,7 +82,10 @@ class TestAsk:
             lam=0.5,
             sampling=Sampling(seed=seed, max_new_tokens=12),
         )
-        assert answer.generation == expected
+        assert answer.generation.token_ids == expected.token_ids
+        assert answer.generation.usage == expected.usage
+        # The second prefill reuses the first one's keys: equal but for rounding.
+        assert answer.generation.trace.mixture == pytest.approx(expected.trace.mixture, abs=1e-4)
         assert answer.text == expected.text.strip()
         assert (answer.question, answer.passages) == (question, (KETTLE, BOOKS))
         assert answer.decision.lam == 0.5
@@ -251,6 +261,50 @@ class TestStream:
             pipeline.stream("Why?", lam=-1)
         with pytest.raises(PromptError):
             pipeline.stream("")
+
+
+NUMBERED = number_passages(passage.text for passage in (KETTLE, BOOKS))
+
+
+class Cautious:
+    """Extrapolates where a question names a place, and then masks implausible tokens."""
+
+    name = "cautious"
+
+    def decide(self, question, evidence):
+        if "Kettle" in question:
+            reason = "λ=3 inside plausibility 0.3: the passages name the place"
+            return LambdaDecision(3.0, reason, policy=self.name, plausibility=0.3)
+        return LambdaDecision(0.5, "λ=0.5: nothing to go by", policy=self.name)
+
+
+class TestBranches:
+    def test_a_decision_switches_the_plausibility_mask_on_for_its_row(self, pair):
+        settings = Sampling(temperature=0.0, max_new_tokens=9)
+        pipeline = RagPipeline(pair, Shelf(), policy=Cautious(), sampling=settings)
+        answers = pipeline.ask_batch(QUESTIONS)
+        assert [a.decision.plausibility for a in answers] == [0.3, 0.0, 0.0]
+        assert answers[0].to_dict()["decision"]["plausibility"] == 0.3
+        for question, answer in zip(QUESTIONS, answers, strict=True):
+            prompt = f"{NUMBERED}\n\nQuestion: {question}\nAnswer:"
+            mixer = LinearMixer(answer.decision.plausibility)
+            expected = DeraDecoder(pair, mixer=mixer).generate(
+                prompt, answer.decision.lam, settings
+            )
+            assert answer.generation.token_ids == expected.token_ids
+            assert pipeline.ask(question).generation.token_ids == expected.token_ids
+            stream = pipeline.stream(question)
+            assert "".join(stream).strip() == answer.text
+
+    def test_context_branches_get_both_views(self, pair):
+        """CAD in a pipeline: the view without passages is the prompt without them."""
+        settings = Sampling(temperature=0.0, max_new_tokens=9)
+        axis = ContextPair(pair)
+        answer = RagPipeline(axis, Shelf(), lam=cad(0.5), sampling=settings).ask("Why?")
+        prompt = axis.prompt(f"{NUMBERED}\n\nQuestion: Why?\nAnswer:", "Question: Why?\nAnswer:")
+        expected = DeraDecoder(axis).generate(prompt, 1.5, settings)
+        assert answer.generation.token_ids == expected.token_ids
+        assert answer.generation.usage.prompt_tokens == len(prompt)
 
 
 class TestContextWindow:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dera_rag.errors import DeraRagError, InvalidValueError
 from dera_rag.types import (
+    BranchedPrompt,
     DecodeTrace,
     Generation,
     LambdaDecision,
@@ -107,3 +108,24 @@ def test_lam_must_be_a_number(lam):
 
 def test_whole_numbers_become_floats():
     assert isinstance(check_lam(2), float)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, NAN, "0.1", True, None])
+def test_a_decision_refuses_a_plausibility_that_is_none(value):
+    with pytest.raises(InvalidValueError, match=r"plausibility must be a number in \[0, 1\]"):
+        LambdaDecision(1.0, "why", plausibility=value)
+
+
+def test_equality_of_branched_prompts_counts_what_stands_beside_the_ids():
+    plain = BranchedPrompt([1, 2])
+    assert plain == BranchedPrompt([1, 2])
+    assert hash(plain) == hash(BranchedPrompt([1, 2]))
+    others = [
+        BranchedPrompt([1, 2], without=[2]),
+        BranchedPrompt([1, 2], shares={"a": 1.0}),
+        BranchedPrompt([1, 3]),
+        (1, 2),
+    ]
+    assert all(plain != other for other in others)
+    assert tuple(plain) == (1, 2)
+    assert BranchedPrompt([1, 2], without=[2]).without == (2,)

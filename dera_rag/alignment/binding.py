@@ -9,8 +9,8 @@ that step:
   do for translation);
 * **subject**: half-way up, a linear reading of the hidden state tells the number of the passage
   that a token is about, in the records as in the question and the answer;
-* **value**: one head of the last layer but one looks, from where an answer is about to state a
-  value of its record, to that value.
+* **copy**: one head of the last layer but one looks, from where an answer is about to repeat a
+  name or a value of its record, to what it repeats.
 
 Shapes: `B` sequences, `S` tokens, `H` hidden size.
 """
@@ -45,12 +45,12 @@ class Labels:
     Attributes:
         subject: Number of the passage from 1, 0 for a place in no passage, or `NOTHING`.
         name: Position of the same token of the same name in its record, or `NOTHING`.
-        value: Position of the record's value that the next token states, or `NOTHING`.
+        copy: Position in the record of what an answer's next token repeats, or `NOTHING`.
     """
 
     subject: tuple[int, ...]
     name: tuple[int, ...]
-    value: tuple[int, ...]
+    copy: tuple[int, ...]
 
     @classmethod
     def none(cls, count: int) -> Labels:
@@ -60,9 +60,7 @@ class Labels:
 
     def __add__(self, other: Labels) -> Labels:
         """The labels of a sequence followed by another's."""
-        return Labels(
-            self.subject + other.subject, self.name + other.name, self.value + other.value
-        )
+        return Labels(self.subject + other.subject, self.name + other.name, self.copy + other.copy)
 
 
 class GroupLabels:
@@ -95,7 +93,14 @@ class GroupLabels:
         self.passages = replace(Labels.none(len(ids)), subject=tuple(subject))
 
     def part(
-        self, names: Sequence[str], text: str, ids: Sequence[int], offsets: Offsets, before: int
+        self,
+        names: Sequence[str],
+        text: str,
+        ids: Sequence[int],
+        offsets: Offsets,
+        *,
+        before: int = NOTHING,
+        said: bool = False,
     ) -> Labels:
         """Labels of a question's or an answer's tokens.
 
@@ -105,6 +110,7 @@ class GroupLabels:
             ids: Its tokens.
             offsets: Their places in it.
             before: Subject where the text begins.
+            said: Whether the text is an answer.
         """
         mentions = sorted(
             (match.start(), match.end(), name)
@@ -112,7 +118,7 @@ class GroupLabels:
             for match in re.finditer(re.escape(name), text)
         )
         subject, source = [before] * len(ids), [NOTHING] * len(ids)
-        before_value = [NOTHING] * len(ids)
+        copied = [NOTHING] * len(ids)
         for start, end, name in mentions:
             for index, (_, stop) in enumerate(offsets):
                 if stop >= end:
@@ -121,12 +127,14 @@ class GroupLabels:
             if [ids[i] for i in here] == [self._ids[i] for i in there]:
                 for index, origin in zip(here, there, strict=True):
                     source[index] = origin
-        for start, end, number, there in self._stated(text):
+                    if said and index:
+                        copied[index - 1] = origin
+        for start, end, number, there in self._stated(text) if said else ():
             here = _within(offsets, start, end)
             if here and here[0] and subject[here[0] - 1] == number and len(here) == len(there):
                 for index, origin in zip(here, there, strict=True):
-                    before_value[index - 1] = origin
-        return Labels(tuple(subject), tuple(source), tuple(before_value))
+                    copied[index - 1] = origin
+        return Labels(tuple(subject), tuple(source), tuple(copied))
 
     def _stated(self, text: str) -> Iterator[tuple[int, int, int, list[int]]]:
         """Where a text may state a record's value: start, end, the record, the value's tokens."""
@@ -176,12 +184,12 @@ class BindingLoss(torch.nn.Module):
         torch.nn.init.normal_(self._read.weight, std=0.02)
         self._hidden = torch.empty(0)
         self._names = GuidedHead(layers[1].self_attn, head=0)
-        self._values = GuidedHead(layers[-2].self_attn, head=-1)
+        self._copies = GuidedHead(layers[-2].self_attn, head=-1)
         self._hook = layers[len(layers) // 2 - 1].register_forward_hook(self._after_layer)
 
     def remove(self) -> None:
         """Stop observing the model."""
-        for observer in (self._hook, self._names, self._values):
+        for observer in (self._hook, self._names, self._copies):
             observer.remove()
 
     def _after_layer(self, _: Any, __: Any, output: Any) -> None:
@@ -201,7 +209,7 @@ class BindingLoss(torch.nn.Module):
             normed = torch.nn.functional.rms_norm(hidden, hidden.shape[-1:])
             read = self._read(normed)
             loss = loss + torch.nn.functional.cross_entropy(read, batch.subject[labelled])
-        for head, target in ((self._names, batch.name), (self._values, batch.value)):
+        for head, target in ((self._names, batch.name), (self._copies, batch.copy)):
             if bool((target != NOTHING).any()):
                 loss = loss + head.loss(target, batch.mask)
         return loss
@@ -216,7 +224,7 @@ class LabelledBatch(Protocol):
 
     subject: Tensor
     name: Tensor
-    value: Tensor
+    copy: Tensor
     mask: Tensor | None
 
 

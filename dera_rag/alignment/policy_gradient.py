@@ -9,19 +9,23 @@ on the reference's own samples spreads probability over junk and hallucinates mo
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from dera_rag.alignment import parallel
-from dera_rag.alignment.supervised import Tokens, collate, one_answer, token_losses
+from dera_rag.alignment.supervised import Tokens, collate, token_losses
+from dera_rag.decoding import DeraDecoder
 from dera_rag.errors import DivergedError
+from dera_rag.numerics import Sampling
+from dera_rag.pairs import ModelPair
 
 logger = logging.getLogger(__name__)
 
@@ -76,41 +80,46 @@ class StepReport:
     length: float
 
 
-@torch.inference_mode()
 def sample(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     max_new_tokens: int,
 ) -> list[list[int]]:
-    """One answer per prompt at temperature 1, END included where it was reached."""
-    width = max(map(len, prompts))
-    pad, end = tokenizer.pad_token_id, tokenizer.eos_token_id
-    ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        generate = cast("Any", model).generate  # to its stub a LlamaForCausalLM cannot generate
-        out = generate(
-            input_ids=ids,
-            attention_mask=mask,
-            do_sample=True,
-            temperature=1.0,
-            top_k=0,
-            top_p=1.0,
-            max_new_tokens=max_new_tokens,
-            pad_token_id=pad,
-            eos_token_id=end,
-        )
-    answers = []
-    for row in out[:, width:].tolist():
-        answers.append(row[: row.index(end) + 1] if end in row else row)
-    return answers
+    """One answer per prompt at temperature 1, END included where it was reached.
+
+    Finished answers leave the batch and equal prompts are read once, which takes a third of the
+    time of `model.generate`. Seeds are drawn from torch's generator.
+    """
+    pair = ModelPair(model, model, tokenizer, name="policy")
+    seeds = torch.randint(2**62, (len(prompts),)).tolist()
+    sampling = Sampling(temperature=1.0, max_new_tokens=max_new_tokens, seed=seeds)
+    decoder = DeraDecoder(pair, batch_size=len(prompts))
+    answers = decoder.generate([list(p) for p in prompts], 1.0, sampling, trace="off")
+    return [list(answer.token_ids) for answer in answers]
+
+
+def _sequence(prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Tokens:
+    """A prompt read once for all its answers, which do not see each other."""
+    ids, kinds, starts = list(prompt[:-1]), "p" * (len(prompt) - 1), []
+    for answer in answers:
+        # Each part begins with the prompt's last token, from which its first one is predicted.
+        starts.append(len(ids))
+        ids += [prompt[-1], *answer]
+        kinds += "-" + "a" * len(answer)
+    return Tokens(tuple(ids), kinds, tuple(starts))
 
 
 def _log_prob(model: LlamaForCausalLM, batch: Sequence[Tokens], pad: int) -> torch.Tensor:
-    """Log-probability of each answer, `[B]`."""
-    tensors = collate(batch, pad, prompt_weight=0.0)
-    return -(token_losses(model, tensors) * tensors.weight).sum(1)
+    """Log-probability of each answer, one sequence's after the other's, `[B]`."""
+    losses = token_losses(model, collate(batch, pad, prompt_weight=0.0))
+    return torch.stack(
+        [
+            -losses[row, start : end - 1].sum()
+            for row, sequence in enumerate(batch)
+            for start, end in itertools.pairwise([*sequence.starts, len(sequence.ids)])
+        ]
+    )
 
 
 def _advantages(returns: torch.Tensor, samples: int) -> torch.Tensor:
@@ -213,7 +222,10 @@ def _step(
             for item, text, ids in zip(rows, texts, answers, strict=True)
         ]
     )
-    batch = [one_answer(p, a) for p, a in zip(prompts, answers, strict=True)]
+    batch = [
+        _sequence(prompts[start], answers[start : start + settings.samples])
+        for start in range(0, len(rows), settings.samples)
+    ]
     pad = tokenizer.pad_token_id
     log_prob = _log_prob(policy, batch, pad)
     with torch.inference_mode():

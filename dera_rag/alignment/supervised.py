@@ -147,10 +147,10 @@ def _sequence(
     for example, question, answer in parts:
         starts.append(len(ids))
         names = example.question.names
-        asked = maker.part(names, question.text, question.ids, question.offsets, NOTHING)
+        asked = maker.part(names, question.text, question.ids, question.offsets)
         # A comparison is about neither place until its answer names one.
         before = asked.subject[-1] if len(names) == 1 else NOTHING
-        said = maker.part(names, answer.text, answer.ids, answer.offsets, before)
+        said = maker.part(names, answer.text, answer.ids, answer.offsets, before=before, said=True)
         ids += [*question.ids, *answer.ids, tokenizer.eos_token_id]
         kinds += "-" + "p" * (len(question.ids) - 1) + "a" * (len(answer.ids) + 1)
         labels += asked + said + Labels.none(1)
@@ -211,7 +211,7 @@ class Batch:
         weight: `[B, S-1]` loss weight of each predicted token; 1 for answers, 0 for padding.
         positions: `[B, S]`; every part of a sequence goes on from the shared beginning.
         mask: `[B, 1, S, S]`, True where a query may look; None where causality alone says it.
-        subject: `[B, S]`, as in `binding.Labels`; so are `name` and `value`.
+        subject: `[B, S]`, as in `binding.Labels`; so are `name` and `copy`.
     """
 
     ids: torch.Tensor
@@ -220,7 +220,7 @@ class Batch:
     mask: torch.Tensor | None
     subject: torch.Tensor
     name: torch.Tensor
-    value: torch.Tensor
+    copy: torch.Tensor
 
 
 def collate(sequences: Sequence[Tokens], pad: int, prompt_weight: float) -> Batch:
@@ -238,7 +238,7 @@ def collate(sequences: Sequence[Tokens], pad: int, prompt_weight: float) -> Batc
         weight[row, :n] = torch.tensor([value[kind] for kind in sequence.kinds])
         if sequence.labels is not None:
             own = sequence.labels
-            labels[:, row, :n] = torch.tensor([own.subject, own.name, own.value])
+            labels[:, row, :n] = torch.tensor([own.subject, own.name, own.copy])
         for number, start in enumerate(sequence.starts, start=1):
             part[row, start:] = number
             positions[row, start:] = sequence.starts[0] + torch.arange(width - start)

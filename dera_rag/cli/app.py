@@ -15,6 +15,8 @@ from typer.core import TyperGroup
 
 from dera_rag import __version__
 from dera_rag.cli import ask, curve, demo, doctor, index
+from dera_rag.cli import pairs as pairs_verb
+from dera_rag.cli import path as path_verb
 from dera_rag.errors import DeraRagError
 
 _FAILED = 2
@@ -69,7 +71,9 @@ def _about(
 
 app.command("index")(index.index)
 app.command("ask")(ask.ask)
+app.command("path")(path_verb.path)
 app.command("curve")(curve.curve)
+app.command("pairs")(pairs_verb.pairs)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

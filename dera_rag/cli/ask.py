@@ -87,7 +87,7 @@ def ask(
 
     chosen = screen.read_lam(lam)
     with screen.waiting("Loading the models"):
-        pipeline = _pipeline(index, load_pair(reference, aligned), embedder, top_k)
+        pipeline = open_pipeline(index, load_pair(reference, aligned), embedder, top_k)
     pipeline.sampling = replace(
         pipeline.sampling,
         temperature=temperature,
@@ -120,7 +120,10 @@ def load_pair(reference: str | None, aligned: str | None) -> ModelPair:
     return ModelPair.from_pretrained(reference=reference, aligned=aligned)
 
 
-def _pipeline(index: Path | None, pair: ModelPair, embedder: str | None, top_k: int) -> RagPipeline:
+def open_pipeline(
+    index: Path | None, pair: ModelPair, embedder: str | None, top_k: int
+) -> RagPipeline:
+    """A pipeline over the index named, or over the venues with their meter."""
     from dera_rag.cli.index import load_embedder
     from dera_rag.rag import RagPipeline
     from dera_rag.retrieval import VectorIndex

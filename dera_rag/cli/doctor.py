@@ -13,6 +13,7 @@ import typer
 
 from dera_rag import __version__
 from dera_rag.cli.ask import AlignedOption, ReferenceOption
+from dera_rag.pairs.memory import in_words
 from dera_rag.types import Json
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _VARIABLES = (
     "OMP_NUM_THREADS",
     "OMP_WAIT_POLICY",
 )
-_GIB = 1024**3
 # A prompt with three passages and its answer, on the generous side.
 _ROW_TOKENS = 2048
 
@@ -119,7 +119,7 @@ def _libraries(problems: list[str]) -> Section:
 def _devices() -> Section:
     import torch
 
-    from dera_rag.cli.memory import free_memory
+    from dera_rag.pairs.memory import free_memory
 
     rows: Section = {
         "cpu": {"cores": os.cpu_count(), "threads": torch.get_num_threads(), "free": free_memory()}
@@ -149,7 +149,8 @@ def _size(path: Path) -> int:
 
 
 def _pair(folders: Mapping[str, str], problems: list[str]) -> Section:
-    from dera_rag.cli.memory import free_memory, measure
+    from dera_rag.pairs.memory import free_memory
+    from dera_rag.pairs.sizes import measure
 
     sizes = {name: measure(folder) for name, folder in folders.items()}
     weights = sum(size.stored for size in sizes.values())
@@ -157,7 +158,9 @@ def _pair(folders: Mapping[str, str], problems: list[str]) -> Section:
     row = _ROW_TOKENS * sum(size.kv_per_token for size in sizes.values())
     free = free_memory()
     if free is not None and weights + row > free:
-        problems.append(f"the pair needs {_gib(weights + row)}, main memory has {_gib(free)} free")
+        problems.append(
+            f"the pair needs {in_words(weights + row)}, main memory has {in_words(free)} free"
+        )
     return {
         **{
             name: f"{size.parameters / 1e6:,.1f} M parameters in {size.dtype}"
@@ -195,8 +198,4 @@ def _words(section: str, name: str, value: Json) -> str:
     if value is None:
         return "not set" if section == "settings" else "missing"
     counted = name in ("cores", "threads") or not isinstance(value, int)
-    return str(value) if counted else _gib(int(str(value)))
-
-
-def _gib(size: int) -> str:
-    return f"{size / _GIB:.2f} GiB" if size >= _GIB / 100 else f"{size / 1024**2:.2f} MiB"
+    return str(value) if counted else in_words(int(str(value)))

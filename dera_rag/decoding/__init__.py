@@ -1,6 +1,22 @@
 """The decode loop, and everything that turns a pair's logits into answers."""
 
+from dera_rag.decoding.contrast import AdaCad, LogRatio, cad
 from dera_rag.decoding.decoder import DeraDecoder
+from dera_rag.decoding.mixer import LinearMixer
+from dera_rag.decoding.path import BranchLogprobs, LambdaPath, PathSegment
+from dera_rag.decoding.speculation import SpeculationMode
 from dera_rag.decoding.trace import TraceMode, check_trace
 
-__all__ = ["DeraDecoder", "TraceMode", "check_trace"]
+__all__ = [
+    "AdaCad",
+    "BranchLogprobs",
+    "DeraDecoder",
+    "LambdaPath",
+    "LinearMixer",
+    "LogRatio",
+    "PathSegment",
+    "SpeculationMode",
+    "TraceMode",
+    "cad",
+    "check_trace",
+]

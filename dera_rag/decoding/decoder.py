@@ -4,10 +4,35 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import TypeGuard, overload
 
-from dera_rag.decoding.loop import Decode, Request
-from dera_rag.decoding.requests import Prompt, Prompts, read_batch, read_stops
+from dera_rag.decoding.averages import Averages
+from dera_rag.decoding.engine import Engine
+from dera_rag.decoding.mixer import Mixer
+from dera_rag.decoding.path import LambdaPath
+from dera_rag.decoding.path_loop import PathDecode
+from dera_rag.decoding.path_requests import (
+    check_budget,
+    check_truncation,
+    read_interval,
+    read_mixer,
+)
+from dera_rag.decoding.requests import (
+    Lam,
+    Lams,
+    Prompt,
+    Prompts,
+    check_batch_size,
+    read_batch,
+    read_stops,
+)
+from dera_rag.decoding.rows import Request
+from dera_rag.decoding.speculation import (
+    DecodingStatistics,
+    SpeculationMode,
+    Speculator,
+    check_speculation,
+)
 from dera_rag.decoding.text import Detokenizer, Vocabulary
 from dera_rag.decoding.trace import TraceMode, check_trace
 from dera_rag.errors import InvalidValueError
@@ -17,6 +42,9 @@ from dera_rag.types import Generation, GenerationChunk
 
 # Throughput of small models on CPUs stops growing between 8 and 16 rows; memory does not.
 _BATCH_SIZE = 32
+# Rows to reckon with for each path: on the embedded pair one over λ∈[0, 2] ends with 6 segments
+# (median), and has fewer nodes on the way.
+_NODES = 4
 
 
 class DeraDecoder:
@@ -24,25 +52,55 @@ class DeraDecoder:
 
     Args:
         pair: A `ModelPair`.
-        batch_size: Most prompts decoded together, ≥ 1. Longer lists are split by length; answers
-            do not depend on the split.
+        batch_size: Most prompts decoded together, ≥ 1. Of longer lists the others join as rows
+            end; answers do not depend on it.
+        mixer: How both branches' logits become one distribution; `LinearMixer()` by default.
+        speculation: "auto" (default) drafts tokens, from the prompt, from earlier answers to it and
+            by a model with averaged weights, while that saves time; "always" whenever there is a
+            guess; "off" never. Tokens are the same; the last digits of a trace may differ.
+        deterministic: Whether answers repeat bit for bit in every dtype, see `Engine`.
 
     Raises:
-        InvalidValueError: A batch size below 1.
+        InvalidValueError: A batch size below 1, or an unknown speculation.
     """
 
-    def __init__(self, pair: PairBackend, *, batch_size: int = _BATCH_SIZE) -> None:
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-            raise InvalidValueError(f"batch_size must be an integer ≥ 1, got {batch_size!r}")
+    def __init__(
+        self,
+        pair: PairBackend,
+        *,
+        batch_size: int = _BATCH_SIZE,
+        mixer: Mixer | None = None,
+        speculation: SpeculationMode = "auto",
+        deterministic: bool = False,
+    ) -> None:
         self.pair = pair
-        self.batch_size = batch_size
+        self.batch_size = check_batch_size(batch_size)
+        self.mixer = mixer
+        self.deterministic = deterministic
+        self._speculator = Speculator(check_speculation(speculation), Averages(pair))
+
+    @property
+    def statistics(self) -> DecodingStatistics:
+        """What all answers of this decoder took; `tokens_per_step` is above 1 thanks to drafts."""
+        return self._speculator.statistics
+
+    def engine(self) -> Engine:
+        """A new batching engine with this decoder's settings; it shares what drafts have taught."""
+        return Engine(
+            self.pair,
+            batch_size=self.batch_size,
+            mixer=self.mixer,
+            deterministic=self.deterministic,
+            speculator=self._speculator,
+            vocabulary=self._vocabulary,
+        )
 
     @overload
     def generate(  # type: ignore[overload-overlap]
         self,
         prompts: str | Sequence[int],
-        lam: float | Sequence[float] = 1.0,
-        sampling: Sampling | None = None,
+        lam: Lams = 1.0,
+        sampling: Sampling | Sequence[Sampling] | None = None,
         stop: str | Sequence[str] | None = None,
         trace: TraceMode = "auto",
     ) -> Generation: ...
@@ -51,8 +109,8 @@ class DeraDecoder:
     def generate(
         self,
         prompts: Sequence[str] | Sequence[Sequence[int]],
-        lam: float | Sequence[float] = 1.0,
-        sampling: Sampling | None = None,
+        lam: Lams = 1.0,
+        sampling: Sampling | Sequence[Sampling] | None = None,
         stop: str | Sequence[str] | None = None,
         trace: TraceMode = "auto",
     ) -> list[Generation]: ...
@@ -60,8 +118,8 @@ class DeraDecoder:
     def generate(
         self,
         prompts: Prompts,
-        lam: float | Sequence[float] = 1.0,
-        sampling: Sampling | None = None,
+        lam: Lams = 1.0,
+        sampling: Sampling | Sequence[Sampling] | None = None,
         stop: str | Sequence[str] | None = None,
         trace: TraceMode = "auto",
     ) -> Generation | list[Generation]:
@@ -72,8 +130,10 @@ class DeraDecoder:
                 strings or of token-id lists (a list comes back, in order). Strings are encoded as
                 `tokenizer(text)` does.
             lam: λ ≥ 0, one number or one per prompt: 0 is the reference, 1 (default) the aligned
-                model, above 1 extrapolates.
-            sampling: How tokens are drawn; `Sampling()` by default.
+                model, above 1 extrapolates. Of a pair with several aligned models also λ by name,
+                `{"faithful": 0.8, "fluent": 0.4}`; the answer's `lam` is their sum.
+            sampling: How tokens are drawn, for all prompts or one per prompt; `Sampling()` by
+                default. A seed in a setting of one prompt is that row's own.
             stop: Strings that end an answer; the text is cut before the earliest.
             trace: "auto" (default) runs one model where λ is 0 or 1 and marks the other's trace
                 fields NaN; "full" always runs both; "off" records λ only.
@@ -86,16 +146,16 @@ class DeraDecoder:
             PromptError: An empty prompt, or one that leaves no room for max_new_tokens.
             LogitsError: A model produced NaN, +inf or a −inf the other one does not share.
         """
-        sampling = _checked(sampling)
+        settings = sampling if _one_each(sampling) else _checked(sampling)
         stops, mode = read_stops(stop), check_trace(trace)
-        batch = read_batch(self.pair, prompts, lam, sampling)
-        answers = self._decode(batch.requests, sampling, self._detokenizer(stops), mode)
+        batch = read_batch(self.pair, prompts, lam, settings, stops=stops, trace=mode)
+        answers = self._decode(batch.requests)
         return answers[0] if batch.single else answers
 
     def stream(
         self,
         prompt: Prompt,
-        lam: float = 1.0,
+        lam: Lam = 1.0,
         sampling: Sampling | None = None,
         stop: str | Sequence[str] | None = None,
         trace: TraceMode = "auto",
@@ -122,10 +182,10 @@ class DeraDecoder:
         """
         sampling = _checked(sampling)
         stops, mode = read_stops(stop), check_trace(trace)
-        batch = read_batch(self.pair, prompt, lam, sampling)
+        batch = read_batch(self.pair, prompt, lam, sampling, stops=stops, trace=mode)
         if not batch.single:
             raise InvalidValueError("stream takes one prompt", hint="use generate for a list")
-        return self._chunks(batch.requests, sampling, self._detokenizer(stops), mode)
+        return self._chunks(batch.requests[0])
 
     def disagreement(self, prompts: Sequence[Prompt], tokens: int = 4) -> list[float]:
         """How far the two models part on the first tokens of each answer.
@@ -143,10 +203,88 @@ class DeraDecoder:
             PromptError: As `generate`.
         """
         greedy = Sampling(temperature=0.0, max_new_tokens=tokens)
-        batch = read_batch(self.pair, prompts, 1.0, greedy)
-        answers = self._decode(batch.requests, greedy, self._detokenizer(()), "full")
+        batch = read_batch(self.pair, prompts, 1.0, greedy, trace="full")
+        answers = self._decode(batch.requests)
         # At λ=1 the mixture is the aligned model, so the trace's KL is the one asked for.
         return [answer.trace.mean_kl for answer in answers]
+
+    @overload
+    def path(  # type: ignore[overload-overlap]
+        self,
+        prompts: str | Sequence[int],
+        lam: tuple[float, float] = (0.0, 2.0),
+        sampling: Sampling | None = None,
+        stop: str | Sequence[str] | None = None,
+        max_segments: int = 256,
+    ) -> LambdaPath: ...
+
+    @overload
+    def path(
+        self,
+        prompts: Sequence[str] | Sequence[Sequence[int]],
+        lam: tuple[float, float] = (0.0, 2.0),
+        sampling: Sampling | None = None,
+        stop: str | Sequence[str] | None = None,
+        max_segments: int = 256,
+    ) -> list[LambdaPath]: ...
+
+    def path(
+        self,
+        prompts: Prompts,
+        lam: tuple[float, float] = (0.0, 2.0),
+        sampling: Sampling | None = None,
+        stop: str | Sequence[str] | None = None,
+        max_segments: int = 256,
+    ) -> LambdaPath | list[LambdaPath]:
+        """Every answer over an interval of λ, with the λ at which each begins and ends.
+
+        A token's score is a line in λ, so the winners over an interval follow from the upper
+        envelope of these lines: no grid, no answer missed. `path.at(lam)` is what `generate` gives
+        at that λ and seed.
+
+        Args:
+            prompts: As in `generate`.
+            lam: (lo, hi), 0 ≤ lo < hi; [0, 2] by default.
+            sampling: As in `generate`: greedy, or a temperature with the noise `generate` uses. A
+                repetition penalty is followed exactly. Truncation is refused at a temperature
+                above 0; a mask that does not depend on λ belongs into the mixer.
+            stop: Strings that end an answer.
+            max_segments: Most segments of one path, ≥ 1. Beyond it what is left is covered by the
+                decode at its lower end; `path.inexact_ranges` lists it.
+
+        Returns:
+            One `LambdaPath`, or a list in the order of the prompts.
+
+        Raises:
+            InvalidValueError: As `generate`; also for an interval that is none, for truncation at a
+                temperature above 0, and for a mixer whose scores are not lines in λ.
+            PromptError: As `generate`.
+            LogitsError: As `generate`.
+        """
+        sampling = _checked(sampling)
+        check_truncation(sampling)
+        interval, budget = read_interval(lam), check_budget(max_segments)
+        mixer = read_mixer(self.mixer)
+        detokenizer = self._detokenizer(read_stops(stop))
+        batch = read_batch(self.pair, prompts, interval[0], sampling)
+        order = sorted(batch.requests, key=lambda request: (len(request.prompt), request.prompt))
+        paths: dict[int, LambdaPath] = {}
+        # A path has several nodes at a time, and each is a row.
+        size = max(1, self.batch_size // _NODES)
+        for start in range(0, len(order), size):
+            part = order[start : start + size]
+            decode = PathDecode(
+                self.pair,
+                part,
+                interval,
+                sampling=sampling,
+                detokenizer=detokenizer,
+                mixer=mixer,
+                max_segments=budget,
+            )
+            paths |= {request.row: path for request, path in zip(part, decode.run(), strict=True)}
+        found = [paths[row] for row in range(len(order))]
+        return found[0] if batch.single else found
 
     @functools.cached_property
     def _vocabulary(self) -> Vocabulary:
@@ -155,47 +293,39 @@ class DeraDecoder:
     def _detokenizer(self, stops: Sequence[str]) -> Detokenizer:
         return Detokenizer(self._vocabulary, stops, self.pair.stop_ids)
 
-    def _decode(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        detokenizer: Detokenizer,
-        trace: TraceMode,
-    ) -> list[Generation]:
+    def _decode(self, requests: Sequence[Request]) -> list[Generation]:
         """Answers in the order of the requests; rows of like length, or prompt, share a batch."""
         order = sorted(requests, key=lambda request: (len(request.prompt), request.prompt))
+        engine = self.engine()
+        for request in order:
+            engine.enqueue(request)
         answers: dict[int, Generation] = {}
-        for start in range(0, len(order), self.batch_size):
-            part = order[start : start + self.batch_size]
-            decode = Decode(self.pair, part, sampling, detokenizer, trace)
-            while decode.running:
-                decode.advance()
-            answers |= {row.request.row: row.generation() for row in decode.rows}
+        while engine.running:
+            answers |= {handle.request.row: handle.result() for handle in engine.advance()}
         return [answers[request.row] for request in requests]
 
-    def _chunks(
-        self,
-        requests: Sequence[Request],
-        sampling: Sampling,
-        detokenizer: Detokenizer,
-        trace: TraceMode,
-    ) -> Iterator[GenerationChunk]:
-        decode = Decode(self.pair, requests, sampling, detokenizer, trace)
-        row = decode.rows[0]
+    def _chunks(self, request: Request) -> Iterator[GenerationChunk]:
+        engine = self.engine()
+        handle = engine.enqueue(request)
         shown = ""
         while True:
-            decode.advance()
-            if not decode.running:
+            engine.advance()
+            if handle.done:
                 break
-            text = detokenizer.stable(row.token_ids)
+            text = handle.text
             if len(text) > len(shown):
                 yield GenerationChunk(text[len(shown) :])
                 shown = text
-        answer = row.generation()
+        answer = handle.result()
         yield GenerationChunk(answer.text[len(shown) :], answer)
 
 
-def _checked(sampling: Sampling | None) -> Sampling:
+def _one_each(sampling: object) -> TypeGuard[Sequence[Sampling]]:
+    """Whether a list of settings was given, one per prompt."""
+    return isinstance(sampling, Sequence) and all(isinstance(own, Sampling) for own in sampling)
+
+
+def _checked(sampling: Sampling | Sequence[Sampling] | None) -> Sampling:
     if sampling is None:
         return Sampling()
     if not isinstance(sampling, Sampling):

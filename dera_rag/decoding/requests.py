@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-from dera_rag.decoding.loop import Request
+from dera_rag.decoding.rows import Request
+from dera_rag.decoding.trace import TraceMode
 from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.numerics import Sampling, row_seeds
 from dera_rag.protocols import PairBackend
-from dera_rag.types import check_lam
+from dera_rag.types import BranchedPrompt, check_lam
 
 Prompt = str | Sequence[int]
 Prompts = Prompt | Sequence[Prompt]
+Lam = float | Mapping[str, float]
+Lams = Lam | Sequence[Lam]
 
 
 @dataclass(frozen=True)
@@ -31,30 +35,70 @@ class Batch:
 
 
 def read_batch(
-    pair: PairBackend, prompts: Prompts, lam: float | Sequence[float], sampling: Sampling
+    pair: PairBackend,
+    prompts: Prompts,
+    lam: Lams,
+    sampling: Sampling | Sequence[Sampling],
+    *,
+    stops: tuple[str, ...] = (),
+    trace: TraceMode = "auto",
 ) -> Batch:
     """Encode prompts and give each its λ and seed.
 
     Args:
         pair: Its tokenizer encodes, its length limits.
         prompts: A string, one list of token ids, or a list of either.
-        lam: One λ, or one per prompt.
-        sampling: Settings; seeds and the room an answer needs come from it.
+        lam: One λ, or one per prompt; of a pair with several aligned models also λ by name.
+        sampling: Settings of every prompt, or one per prompt; seeds and the room an answer needs
+            come from them.
+        stops: Strings that end an answer.
+        trace: What to record.
 
     Raises:
         InvalidValueError: Prompts, λ or seeds of the wrong kind, range or number.
         PromptError: An empty prompt, an unknown token id, or no room for the answer.
     """
     single, items = _split(prompts)
-    lams = _lams(lam, len(items))
-    seeds = row_seeds(sampling, len(items), single=single)
-    encoded = [_encode(pair, item, row) for row, item in enumerate(items)]
+    lams = _lams(pair, lam, len(items))
+    settings, seeds = _settings(sampling, len(items), single=single)
+    encoded = [
+        _sharing(_encode(pair, item, row), lams[row].shares) for row, item in enumerate(items)
+    ]
     for row, ids in enumerate(encoded):
-        _check_room(pair, len(ids), sampling.max_new_tokens, row)
+        _check_views(pair, ids, row)
+        _check_room(pair, ids, settings[row].max_new_tokens, row)
     return Batch(
-        tuple(Request(row, ids, lams[row], seeds[row]) for row, ids in enumerate(encoded)),
+        tuple(
+            Request(row, ids, lams[row].lam, seeds[row], settings[row], stops, trace)
+            for row, ids in enumerate(encoded)
+        ),
         single,
     )
+
+
+def _settings(
+    sampling: Sampling | Sequence[Sampling], count: int, *, single: bool
+) -> tuple[list[Sampling], list[int | None]]:
+    """Settings and seed of every row; a setting of its own is taken like that of one prompt."""
+    if isinstance(sampling, Sampling):
+        return [sampling] * count, row_seeds(sampling, count, single=single)
+    if len(sampling) != count:
+        raise InvalidValueError(
+            f"{len(sampling)} samplings for {count} prompts",
+            hint="pass one Sampling per prompt, or one for all",
+        )
+    return list(sampling), [row_seeds(own, 1, single=True)[0] for own in sampling]
+
+
+def check_batch_size(batch_size: int) -> int:
+    """A number of rows.
+
+    Raises:
+        InvalidValueError: Not an integer, or below 1.
+    """
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InvalidValueError(f"batch_size must be an integer ≥ 1, got {batch_size!r}")
+    return batch_size
 
 
 def read_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -78,7 +122,7 @@ def read_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
 def _split(prompts: Any) -> tuple[bool, list[Any]]:
     """Whether one bare prompt was given, and the list of prompts."""
     prompts = _plain(prompts)
-    if isinstance(prompts, str):
+    if isinstance(prompts, (str, BranchedPrompt)):
         return True, [prompts]
     if not isinstance(prompts, Sequence) or isinstance(prompts, bytes):
         raise InvalidValueError(
@@ -92,6 +136,11 @@ def _split(prompts: Any) -> tuple[bool, list[Any]]:
 
 
 def _encode(pair: PairBackend, prompt: Any, row: int) -> tuple[int, ...]:
+    if isinstance(prompt, BranchedPrompt):
+        without = None if prompt.without is None else _encode(pair, prompt.without, row)
+        return BranchedPrompt(
+            _encode(pair, tuple(prompt), row), without=without, shares=prompt.shares
+        )
     if isinstance(prompt, str):
         ids = tuple(pair.tokenizer(prompt)["input_ids"]) if prompt else ()
     elif isinstance(prompt, Sequence) and all(_is_id(_plain(x)) for x in prompt):
@@ -110,19 +159,57 @@ def _encode(pair: PairBackend, prompt: Any, row: int) -> tuple[int, ...]:
     return ids
 
 
-def _check_room(pair: PairBackend, length: int, new: int, row: int) -> None:
-    if pair.max_length is not None and length + new > pair.max_length:
+def _sharing(prompt: tuple[int, ...], shares: Mapping[str, float] | None) -> tuple[int, ...]:
+    """The prompt with what each aligned model has of λ."""
+    if shares is None:
+        return prompt
+    without = prompt.without if isinstance(prompt, BranchedPrompt) else None
+    return BranchedPrompt(prompt, without=without, shares=shares)
+
+
+def _check_views(pair: PairBackend, prompt: tuple[int, ...], row: int) -> None:
+    bare = prompt.without if isinstance(prompt, BranchedPrompt) else None
+    if bare is None and getattr(pair, "two_views", False):
+        raise PromptError(
+            f"prompt {row} has one view, but {pair.name} reads it with and without its passages",
+            hint="pass pair.prompt(with_passages, without), or BranchedPrompt(ids, without=…)",
+        )
+
+
+def _check_room(pair: PairBackend, prompt: tuple[int, ...], new: int, row: int) -> None:
+    views = [prompt]
+    if isinstance(prompt, BranchedPrompt) and prompt.without is not None:
+        views.append(prompt.without)
+    length, limit = max(map(len, views)), pair.max_length
+    if limit is None:
+        return
+    if getattr(pair, "encoder_decoder", False):
+        if max(length, new) > limit:
+            raise PromptError(
+                f"prompt {row} has {length} tokens and max_new_tokens is {new}, "
+                f"but {pair.name} takes {limit} of each",
+                hint="shorten the prompt or lower max_new_tokens",
+            )
+    elif length + new > limit:
         raise PromptError(
             f"prompt {row} has {length} tokens and max_new_tokens is {new}, "
-            f"but {pair.name} takes {pair.max_length} in all",
+            f"but {pair.name} takes {limit} in all",
             hint="shorten the prompt or lower max_new_tokens",
         )
 
 
-def _lams(lam: Any, count: int) -> list[float]:
+@dataclass(frozen=True)
+class _RowLam:
+    """λ of a row, and how several aligned models share it: None where that is for the backend."""
+
+    lam: float
+    shares: Mapping[str, float] | None = None
+
+
+def _lams(pair: PairBackend, lam: Any, count: int) -> list[_RowLam]:
     lam = _plain(lam)
-    if isinstance(lam, Real):
-        return [check_lam(lam)] * count  # type: ignore[arg-type]
+    if isinstance(lam, (Real, Mapping)):
+        return [_row_lam(pair, lam)] * count
     if not isinstance(lam, Sequence) or isinstance(lam, str):
         raise InvalidValueError(
             f"λ must be a number or a list of numbers, got {lam!r}", hint="e.g. lam=1.0"
@@ -131,7 +218,25 @@ def _lams(lam: Any, count: int) -> list[float]:
         raise InvalidValueError(
             f"{len(lam)} λ for {count} prompts", hint="pass one λ per prompt, or one number"
         )
-    return [check_lam(_plain(value)) for value in lam]
+    return [_row_lam(pair, _plain(value)) for value in lam]
+
+
+def _row_lam(pair: PairBackend, lam: Any) -> _RowLam:
+    """A number as it is; λ by name as its sum and the part each model has of it."""
+    if not isinstance(lam, Mapping):
+        return _RowLam(check_lam(lam))
+    names: tuple[str, ...] = getattr(pair, "aligned_names", ())
+    unknown = sorted(map(str, set(lam) - set(names)))
+    if unknown:
+        raise InvalidValueError(
+            f"λ for {unknown}, but {pair.name} has {list(names) or 'one aligned model'}",
+            hint="a pairs.SeveralPair has aligned models by name; else λ is a number",
+        )
+    values = {name: check_lam(_plain(value)) for name, value in lam.items()}
+    total = math.fsum(values.values())
+    if not total:
+        return _RowLam(0.0)
+    return _RowLam(total, {name: value / total for name, value in values.items()})
 
 
 def _plain(value: Any) -> Any:

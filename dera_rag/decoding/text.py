@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedTokenizerBase
 
+from dera_rag.types import FinishReason
+
 _BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 _INCOMPLETE = "\ufffd"
 
@@ -39,6 +41,19 @@ class Vocabulary:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an answer ended.
+
+    Attributes:
+        finish_reason: `stop` (a stop id or a stop string) or `length`.
+        text: The answer without special tokens and without the stop string.
+    """
+
+    finish_reason: FinishReason
+    text: str
+
+
 class Detokenizer:
     """Decodes answers and finds stop strings in them.
 
@@ -68,6 +83,23 @@ class Detokenizer:
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         return str(text)
+
+    def ending(self, token_ids: Sequence[int], longest: int) -> Ending | None:
+        """Whether the last token ends the answer; None if it goes on.
+
+        Args:
+            token_ids: The answer so far, at least one token.
+            longest: Most tokens an answer may have.
+        """
+        last = token_ids[-1]
+        cut = None
+        if self.stops and last not in self.stop_ids:
+            cut = self.cut(self.decode(token_ids))
+        if last in self.stop_ids or cut is not None:
+            return Ending("stop", self.decode(token_ids)[:cut])
+        if len(token_ids) == longest:
+            return Ending("length", self.decode(token_ids))
+        return None
 
     def cut(self, text: str) -> int | None:
         """Where the earliest stop string starts; None if there is none."""

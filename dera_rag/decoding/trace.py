@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from dera_rag.decoding.mixer import Mixer
 from dera_rag.errors import InvalidValueError
 from dera_rag.numerics.divergences import entropy, kl_divergence
 from dera_rag.protocols import Branches, LogitPair
@@ -36,11 +37,9 @@ def check_trace(trace: str) -> TraceMode:
     )
 
 
-def branches_for(lam: float, trace: TraceMode) -> Branches:
-    """Which models a row runs: one suffices at λ=0 and λ=1 unless the trace is to be full."""
-    if trace != "full" and lam in (0.0, 1.0):
-        return Branches.ALIGNED if lam else Branches.REFERENCE
-    return Branches.BOTH
+def branches_for(lam: float, trace: TraceMode, mixer: Mixer) -> Branches:
+    """Which models a row runs: those its mixer needs, and both if the trace is to be full."""
+    return Branches.BOTH if trace == "full" else mixer.branches(lam)
 
 
 def measure(
@@ -81,11 +80,13 @@ def measure(
     return columns
 
 
-def build_trace(lam: float, steps: Sequence[Sequence[float]], branches: Branches) -> DecodeTrace:
+def build_trace(
+    lams: Sequence[float], steps: Sequence[Sequence[float]], branches: Branches
+) -> DecodeTrace:
     """A row's trace out of its steps.
 
     Args:
-        lam: λ of the row.
+        lams: λ used at each token.
         steps: One entry per generated token, each in the order of `COLUMNS`; empty entries where
             the trace is off.
         branches: Which models the row ran.
@@ -104,7 +105,7 @@ def build_trace(lam: float, steps: Sequence[Sequence[float]], branches: Branches
             name: absent if name in reasons else tuple(column)
             for name, column in zip(COLUMNS, columns, strict=True)
         }
-    return DecodeTrace(lam=(lam,) * len(steps), reasons=MappingProxyType(reasons), **values)
+    return DecodeTrace(lam=tuple(lams), reasons=MappingProxyType(reasons), **values)
 
 
 def _reasons(branches: Branches, off: bool) -> dict[str, str]:

@@ -76,7 +76,10 @@ def run_curve(
     data = QuestionSet.make(n, seed, n_places)
     pair = pair or ModelPair.embedded()
     # Both models at every λ: a curve reports the divergence at λ=1 too.
-    pipeline = RagPipeline(pair, data.index(), policy=policy, sampling=sampling, trace="full")
+    # Without drafts, which go by measured times, equal seeds repeat to the last digit.
+    pipeline = RagPipeline(
+        pair, data.index(), policy=policy, sampling=sampling, trace="full", speculation="off"
+    )
     third = naturalness or NaturalnessModel.embedded()
     settings = _settings(pair, pipeline, third) | {"n": n, "seed": seed, "n_places": n_places}
     folder = CurveFolder.open(out, settings, n) if out is not None else None

@@ -249,5 +249,7 @@ def _metadata(made: Generation, decision: LambdaDecision, model_name: str) -> di
     return {
         "model_name": model_name,
         "finish_reason": made.finish_reason,
-        "dera": decision.to_dict() | {"mean_kl": mean_kl if math.isfinite(mean_kl) else None},
+        # Drafts may change the last digits of a trace; what is shown must not depend on them.
+        "dera": decision.to_dict()
+        | {"mean_kl": round(mean_kl, 4) if math.isfinite(mean_kl) else None},
     }

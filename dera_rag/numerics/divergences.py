@@ -1,9 +1,11 @@
-"""Entropy and KL divergence of next-token distributions, in nats.
+"""Entropy, KL and Jensen–Shannon divergence of next-token distributions, in nats.
 
 Inputs are log-probabilities `[..., V]`; −inf is a token of probability 0, for which 0·log 0 = 0.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -49,3 +51,17 @@ def kl_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
         `[...]`; rounding below 0 is cut off.
     """
     return expectation(log_p.exp(), log_p - log_q).clamp_min(0.0)
+
+
+def js_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """Jensen–Shannon divergence ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = (p + q)/2.
+
+    Args:
+        log_p: `[..., V]` log-probabilities.
+        log_q: `[..., V]` log-probabilities.
+
+    Returns:
+        `[...]`, in [0, ln 2]; finite also where p and q exclude different tokens.
+    """
+    log_m = torch.logaddexp(log_p, log_q) - math.log(2)
+    return (kl_divergence(log_p, log_m) + kl_divergence(log_q, log_m)).div(2).clamp_max(math.log(2))

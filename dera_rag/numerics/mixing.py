@@ -7,6 +7,7 @@ into 0·−inf = NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -51,15 +52,54 @@ def mix(
     if sound:
         return mixed
     rows = range(mixed.shape[0]) if rows is None else rows
-    _refuse_bad_values(reference, "reference", step, rows)
-    _refuse_bad_values(aligned, "aligned", step, rows)
-    hidden = reference.isneginf(), aligned.isneginf()
-    _refuse(hidden[0] & ~hidden[1], "reference", "−inf in this branch alone", step, rows)
-    _refuse(hidden[1] & ~hidden[0], "aligned", "−inf in this branch alone", step, rows)
-    mixed = torch.where(hidden[0], reference, mixed)
-    _refuse(mixed.isnan() | mixed.isposinf(), "mixed", "overflow of r + λ(a − r)", step, rows)
-    _refuse_empty_rows(mixed, "mixed", step, rows)
-    return mixed
+    return _excluding(mixed, reference, aligned, "overflow of r + λ(a − r)", step=step, rows=rows)
+
+
+def log_ratio(
+    reference: Tensor,
+    aligned: Tensor,
+    *,
+    step: int = 0,
+    rows: Sequence[int] | None = None,
+) -> Tensor:
+    """The log-ratio log π_aligned − log π_reference of every token: where λ → ∞ points.
+
+    Args:
+        reference: `[B, V]` logits of the reference.
+        aligned: `[B, V]` logits of the aligned model.
+        step: Index of the token being generated, for the error.
+        rows: The caller's row numbers, for the error; 0…B−1 by default.
+
+    Returns:
+        `[B, V]` float32 in nats. Where both branches are −inf it is −inf.
+
+    Raises:
+        LogitsError: As `mix`.
+    """
+    reference, aligned = reference.float(), aligned.float()
+    ratio = aligned.log_softmax(-1) - reference.log_softmax(-1)
+    if _finite(ratio):
+        return ratio
+    rows = range(ratio.shape[0]) if rows is None else rows
+    return _excluding(ratio, reference, aligned, "overflow of the log-ratio", step=step, rows=rows)
+
+
+def implausible(aligned: Tensor, share: float) -> Tensor:
+    """Which tokens fall short of a share of the aligned model's highest probability.
+
+    This is min-p on the aligned branch: the plausibility constraint of contrastive decoding (Li et
+    al. 2023). It does not depend on λ, so scores stay lines in λ on what is left.
+
+    Args:
+        aligned: `[..., V]` logits of the aligned model.
+        share: In [0, 1]; 0 rules nothing out, 1 all but the most probable.
+
+    Returns:
+        `[..., V]` bool; a token of highest probability is never ruled out.
+    """
+    if share == 0:
+        return torch.zeros_like(aligned, dtype=torch.bool)
+    return aligned < aligned.amax(-1, keepdim=True) + math.log(share)
 
 
 def check_logits(
@@ -137,6 +177,27 @@ def mix_rows(
         names = [rows[row] for row in at]
         out[at] = mix(reference[first], aligned[second], lam[at], step=step, rows=names)
     return out
+
+
+def _excluding(
+    made: Tensor,
+    reference: Tensor,
+    aligned: Tensor,
+    overflow: str,
+    *,
+    step: int,
+    rows: Sequence[int],
+) -> Tensor:
+    """What was made of two branches, −inf where both exclude a token; all else is refused."""
+    _refuse_bad_values(reference, "reference", step, rows)
+    _refuse_bad_values(aligned, "aligned", step, rows)
+    hidden = reference.isneginf(), aligned.isneginf()
+    _refuse(hidden[0] & ~hidden[1], "reference", "−inf in this branch alone", step, rows)
+    _refuse(hidden[1] & ~hidden[0], "aligned", "−inf in this branch alone", step, rows)
+    made = torch.where(hidden[0], reference, made)
+    _refuse(made.isnan() | made.isposinf(), "mixed", overflow, step, rows)
+    _refuse_empty_rows(made, "mixed", step, rows)
+    return made
 
 
 def _finite(logits: Tensor) -> bool:

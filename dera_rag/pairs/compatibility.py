@@ -16,6 +16,24 @@ _SHOWN = 3
 _PROBE = "The  Café's 12,345 tables\n\n- near: Überbrücke 東京 (5 out of 5)"
 
 
+def check_same_kind(reference: bool, aligned: bool) -> None:
+    """Compare what reads the prompt in two models.
+
+    Args:
+        reference: Whether the reference is an encoder–decoder.
+        aligned: Whether the aligned model is one.
+
+    Raises:
+        PairMismatchError: One is and the other is not.
+    """
+    if reference != aligned:
+        kinds = {True: "an encoder–decoder", False: "a causal model"}
+        raise PairMismatchError(
+            f"the reference is {kinds[reference]}, the aligned model {kinds[aligned]}",
+            hint="a pair is a model and its own fine-tuned version",
+        )
+
+
 def check_same_ids(reference: PreTrainedTokenizerBase, aligned: PreTrainedTokenizerBase) -> None:
     """Compare the id→token maps of two tokenizers.
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -21,6 +22,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from dera_rag.errors import InvalidValueError, MissingFileError, ModelLoadError
+from dera_rag.pairs.placement import Placement
 
 _READING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError)
 _LONGEST_REASON = 400
@@ -33,8 +35,9 @@ class Side:
     """One side of a pair before its weights are read.
 
     Attributes:
-        branch: `reference` or `aligned`.
+        branch: `reference`, `aligned` or `base`.
         label: What the pair's name calls this side.
+        encoder_decoder: Whether an encoder reads the prompt.
         tokenizer: Its tokenizer.
         source: Where the weights are: a directory or hub id; None for a loaded object.
         model: The loaded object, if one was given.
@@ -43,17 +46,17 @@ class Side:
 
     branch: str
     label: str
+    encoder_decoder: bool
     tokenizer: PreTrainedTokenizerBase
     source: str | None
     model: PreTrainedModel | None
     trust_remote_code: bool
 
-    def load(self, dtype: torch.dtype | None, device: torch.device) -> PreTrainedModel:
+    def load(self, placement: Placement) -> PreTrainedModel:
         """The model in evaluation mode.
 
         Args:
-            dtype: Type of the weights; None keeps the checkpoint's.
-            device: Where to put them. A loaded object stays where it is, and as it is.
+            placement: In which type and where. A loaded object stays where it is, and as it is.
 
         Raises:
             ModelLoadError: The weights cannot be read, or some are missing.
@@ -62,13 +65,20 @@ class Side:
             return _evaluating(self.model)
         if self.source is None:
             raise ModelLoadError(f"the {self.branch} model has no source")
-        with _reading(self.branch, self.source, "weights"), quiet():
-            model, info = cast(Any, AutoModelForCausalLM).from_pretrained(
+        kind = AutoModelForSeq2SeqLM if self.encoder_decoder else AutoModelForCausalLM
+        settings: dict[str, Any] = {}
+        if placement.quantization is not None:
+            settings["quantization_config"] = placement.quantization
+        if placement.device_map is not None:
+            settings["device_map"] = placement.device_map
+        with reading(self.branch, self.source, "weights"), quiet():
+            model, info = cast(Any, kind).from_pretrained(
                 self.source,
-                dtype=dtype or "auto",
+                dtype=placement.dtype or "auto",
                 use_safetensors=True,
                 trust_remote_code=self.trust_remote_code,
                 output_loading_info=True,
+                **settings,
             )
         # transformers fills a missing weight with random numbers and goes on.
         absent = sorted(info["missing_keys"])
@@ -76,38 +86,34 @@ class Side:
             raise ModelLoadError(
                 f"the {self.branch} model at {self.source!r} lacks {len(absent)} weights, "
                 f"first {absent[0]!r}",
-                hint="is this a complete checkpoint of a causal language model?",
+                hint="is this a complete checkpoint of a language model?",
             )
-        return _evaluating(model.to(device))
+        return _evaluating(model)
 
 
 def open_side(branch: str, source: Source, *, trust_remote_code: bool) -> Side:
     """Check a source and read its tokenizer; the weights come later.
 
     Args:
-        branch: `reference` or `aligned`, for errors.
+        branch: `reference`, `aligned` or `base`, for errors.
         source: A directory, a hub id, or a (model, tokenizer) tuple.
         trust_remote_code: Whether code beside the weights may run.
 
     Raises:
         InvalidValueError: A source of another kind.
         MissingFileError: A path that does not exist.
-        ModelLoadError: Not a causal model, no safetensors, or no tokenizer.
+        ModelLoadError: No model that writes text, no safetensors, or no tokenizer.
     """
     if isinstance(source, tuple):
         return _loaded_side(branch, source)
-    if not isinstance(source, (str, os.PathLike)) or not str(source):
-        raise InvalidValueError(
-            f"{branch} must be a directory, a hub id or a (model, tokenizer) tuple, got {source!r}"
-        )
-    name = _checked_location(branch, source)
-    with _reading(branch, name, "configuration"):
+    name = checked_location(branch, source)
+    with reading(branch, name, "configuration"):
         config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
-    _refuse_encoder_decoder(branch, name, config.is_encoder_decoder)
-    with _reading(branch, name, "tokenizer"):
+    with reading(branch, name, "tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=trust_remote_code)
     label = Path(name).name or name
-    return Side(branch, label, tokenizer, name, None, trust_remote_code)
+    encoder_decoder = bool(config.is_encoder_decoder)
+    return Side(branch, label, encoder_decoder, tokenizer, name, None, trust_remote_code)
 
 
 def _evaluating(model: PreTrainedModel) -> PreTrainedModel:
@@ -119,12 +125,7 @@ def _loaded_side(branch: str, source: tuple[object, ...]) -> Side:
     if len(source) == 2:
         model, tokenizer = source
         if isinstance(model, torch.nn.Module) and callable(tokenizer):
-            config = getattr(model, "config", None)
-            name = getattr(config, "name_or_path", "") or type(model).__name__
-            _refuse_encoder_decoder(
-                branch, str(name), bool(getattr(config, "is_encoder_decoder", False))
-            )
-            return Side(branch, Path(str(name)).name, tokenizer, None, model, False)  # type: ignore[arg-type]
+            return _side_of(branch, cast(Any, model), cast(Any, tokenizer))
     kinds = ", ".join(type(part).__name__ for part in source)
     raise InvalidValueError(
         f"the {branch} tuple must be (model, tokenizer), got ({kinds})",
@@ -132,8 +133,36 @@ def _loaded_side(branch: str, source: tuple[object, ...]) -> Side:
     )
 
 
-def _checked_location(branch: str, source: str | os.PathLike[str]) -> str:
-    """A directory with safetensors, or what can only be a hub id."""
+def _side_of(branch: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Side:
+    """A side whose model is loaded already."""
+    config = getattr(model, "config", None)
+    name = str(getattr(config, "name_or_path", "") or type(model).__name__)
+    if isinstance(model, PreTrainedModel) and not model.can_generate():
+        raise ModelLoadError(
+            f"the {branch} model {type(model).__name__} has no language-model head",
+            hint="load it as AutoModelForCausalLM or AutoModelForSeq2SeqLM",
+        )
+    encoder_decoder = bool(getattr(config, "is_encoder_decoder", False))
+    return Side(branch, Path(name).name, encoder_decoder, tokenizer, None, model, False)
+
+
+def checked_location(branch: str, source: object) -> str:
+    """A directory with safetensors, or what can only be a hub id.
+
+    Args:
+        branch: What it is called in errors.
+        source: What the caller passed.
+
+    Raises:
+        InvalidValueError: Neither a string nor a path.
+        MissingFileError: A path that does not exist.
+        ModelLoadError: A file, or a directory without safetensors.
+    """
+    if not isinstance(source, (str, os.PathLike)) or not str(source):
+        raise InvalidValueError(
+            f"{branch} must be a directory or a hub id, or a model as a (model, tokenizer) tuple, "
+            f"got {source!r}"
+        )
     path = Path(source).expanduser()
     if path.is_dir():
         if not any(path.glob("*.safetensors")):
@@ -154,16 +183,8 @@ def _checked_location(branch: str, source: str | os.PathLike[str]) -> str:
     return text
 
 
-def _refuse_encoder_decoder(branch: str, name: str, encoder_decoder: bool) -> None:
-    if encoder_decoder:
-        raise ModelLoadError(
-            f"the {branch} model {name!r} is an encoder–decoder",
-            hint="pairs of causal language models are supported",
-        )
-
-
 @contextmanager
-def _reading(branch: str, name: str, what: str) -> Iterator[None]:
+def reading(branch: str, name: str, what: str) -> Iterator[None]:
     """Turn a library's error into ours, with the way out."""
     try:
         yield

@@ -1,29 +1,46 @@
-"""`ModelPair`: a reference and an aligned causal language model that share their token ids."""
+"""`ModelPair`: a reference and an aligned language model that share their token ids."""
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from dera_rag.errors import InvalidValueError, MissingFileError
-from dera_rag.pairs.compatibility import check_same_ids, mixable_ids
-from dera_rag.pairs.loading import Source, open_side
-from dera_rag.pairs.session import CausalSession
+from dera_rag.errors import InvalidValueError, MissingFileError, PairMismatchError
+from dera_rag.pairs.adapter import open_adapter
+from dera_rag.pairs.adapter_session import AdapterSession
+from dera_rag.pairs.compatibility import check_same_ids, check_same_kind, mixable_ids
+from dera_rag.pairs.encoder_decoder import EncoderDecoderRows, decoder_start
+from dera_rag.pairs.engine import PREFIX_CACHE, Engine, LeanBranches, check_engine, lean_branches
+from dera_rag.pairs.facts import chosen_template, context_limit, end_ids, report_oddities
+from dera_rag.pairs.lean import weight_bytes
+from dera_rag.pairs.loading import Side, Source, open_side
+from dera_rag.pairs.lora import RowSwitch
+from dera_rag.pairs.memory import MemoryProbe, check_memory, free_memory
+from dera_rag.pairs.placement import DeviceMap, Placement, place
+from dera_rag.pairs.rows import BranchRows, ModelRows, can_draft
+from dera_rag.pairs.session import CausalSession, DraftingCausalSession
+from dera_rag.pairs.sizes import adapter_bytes, size_of
 from dera_rag.protocols import Branches
 
 _LOG = logging.getLogger(__name__)
 _EMBEDDED_NAME = "venues-pair"
+_BRANCHES = Branches.REFERENCE, Branches.ALIGNED
+_LARGEST_AVERAGE = 128 * 2**20
 
 
 class ModelPair:
-    """Two causal language models with one vocabulary.
+    """Two language models with one vocabulary, both causal or both encoder–decoders.
 
-    Use `from_pretrained` or `embedded`; every fault of a pair is raised there.
+    Use `from_pretrained`, `from_adapter` or `embedded`; every fault of a pair is raised there. Of
+    the models' generation configurations the end-of-sequence ids and the decoder start token are
+    honoured and nothing else: no forced first or last token, no length, penalty or sampling.
 
     Attributes:
         name: Identifies the pair.
@@ -33,7 +50,10 @@ class ModelPair:
         chat_template: Template for conversations; None where the pair has none.
         vocab_size: V, the number of token ids; embedding rows beyond it are padding.
         stop_ids: Union of the end-of-sequence ids of both generation configurations.
-        max_length: Most tokens of prompt and answer together; None without a limit.
+        encoder_decoder: Whether prompts are read by an encoder; the answer then starts from each
+            model's own decoder start token.
+        max_length: Most tokens of prompt and answer together, or of each of them in an
+            encoder–decoder; None without a limit, as with T5's relative positions.
     """
 
     def __init__(
@@ -44,15 +64,21 @@ class ModelPair:
         *,
         name: str,
         chat_template: str | None = None,
+        switch: RowSwitch | None = None,
     ) -> None:
         self.name = name
         self.reference = reference
         self.aligned = aligned
         self.tokenizer = tokenizer
         self.chat_template = chat_template
+        self._switch = switch
+        # Branches that run on the lean engine.
+        self._lean = LeanBranches()
+        check_same_kind(reference.config.is_encoder_decoder, aligned.config.is_encoder_decoder)
+        self.encoder_decoder = bool(aligned.config.is_encoder_decoder)
         self.vocab_size = mixable_ids(tokenizer, reference, aligned)
-        self.stop_ids = _end_ids(reference) | _end_ids(aligned)
-        limits = [_context_limit(model.config) for model in (reference, aligned)]
+        self.stop_ids = end_ids(reference) | end_ids(aligned)
+        limits = [context_limit(model.config) for model in (reference, aligned)]
         self.max_length: int | None = min((x for x in limits if x is not None), default=None)
         if not self.stop_ids:
             _LOG.warning(
@@ -60,6 +86,10 @@ class ModelPair:
                 "answers end at max_new_tokens or a stop string",
                 name,
             )
+        for model in (reference, aligned):
+            if self.encoder_decoder:
+                decoder_start(model)
+            report_oddities(model)
 
     @classmethod
     def from_pretrained(
@@ -69,11 +99,18 @@ class ModelPair:
         *,
         dtype: torch.dtype | str | None = None,
         device: torch.device | str | None = None,
+        device_map: DeviceMap | None = None,
+        quantization_config: QuantizationConfigMixin | None = None,
         name: str | None = None,
         chat_template: str = "aligned",
         trust_remote_code: bool = False,
+        memory_probe: MemoryProbe = free_memory,
+        engine: Engine = "auto",
+        prefix_cache: int = PREFIX_CACHE,
     ) -> ModelPair:
         """Load and check a pair.
+
+        With `HF_HUB_OFFLINE` set nothing is downloaded.
 
         Args:
             reference: The supervised model: a directory, a hub id, or a loaded
@@ -83,10 +120,21 @@ class ModelPair:
                 objects keep theirs.
             device: e.g. "cuda:0"; None takes a CUDA device if there is one, else the CPU. Loaded
                 objects stay where they are.
+            device_map: Spreads each model over devices, as transformers takes it ("auto", or names
+                of modules to devices); excludes `device`.
+            quantization_config: Handed to transformers for both models, e.g. a
+                `BitsAndBytesConfig`; None (default) loads the weights as they are.
             name: Identifies the pair to policies; made from both names by default.
             chat_template: "aligned" (default) or "reference" for that model's own, else a Jinja
                 template.
             trust_remote_code: Whether Python files beside the weights may run.
+            memory_probe: Says how many bytes a device has free, by its name ("cpu", "cuda:0");
+                None where it is unknown, which fits everything. Asks the system by default.
+            engine: "lean" packs the weights of Llama, Mistral, Qwen2 and Qwen3 shapes in place and
+                runs them on a CPU without transformers' overhead; "generic" runs transformers;
+                "auto" (default) takes lean where it can and the models are not loaded objects.
+            prefix_cache: Bytes of earlier prompts' keys and values that the lean engine keeps, so
+                that a beginning they share is read once; 0 for none.
 
         Returns:
             The pair, ready to decode.
@@ -94,27 +142,108 @@ class ModelPair:
         Raises:
             InvalidValueError: An argument of the wrong kind.
             MissingFileError: A path that does not exist.
-            ModelLoadError: No safetensors, missing weights, no tokenizer, or not a causal model.
-            PairMismatchError: The tokenizers' id→token maps differ, or a token has no embedding
-                row in one of the models.
+            ModelLoadError: No safetensors, missing weights, no tokenizer, no language model, no
+                decoder start token, or weights that do not fit into memory.
+            PairMismatchError: The tokenizers' id→token maps differ, a token has no embedding row in
+                one of the models, or one model is causal and the other an encoder–decoder.
         """
-        weights = _dtype(dtype)
-        place = _device(device)
+        choice = check_engine(engine, prefix_cache)
+        placement = place(dtype, device, device_map, quantization_config)
         sides = [
             open_side(branch, source, trust_remote_code=trust_remote_code)
             for branch, source in (("reference", reference), ("aligned", aligned))
         ]
-        # The cheap comparison comes before gigabytes of weights.
+        # The cheap comparisons come before gigabytes of weights.
+        check_same_kind(sides[0].encoder_decoder, sides[1].encoder_decoder)
         check_same_ids(sides[0].tokenizer, sides[1].tokenizer)
-        first, second = (side.load(weights, place) for side in sides)
-        return cls(
+        check_memory(_needs(sides, placement), placement, memory_probe)
+        first, second = (side.load(placement) for side in sides)
+        pair = cls(
             first,
             second,
             sides[1].tokenizer,
             name=name or f"{sides[0].label}+{sides[1].label}",
-            chat_template=_template(
+            chat_template=chosen_template(
                 chat_template, reference=sides[0].tokenizer, aligned=sides[1].tokenizer
             ),
+        )
+        models = {Branches.REFERENCE: first, Branches.ALIGNED: second}
+        pair._lean = lean_branches(
+            models,
+            pair.vocab_size,
+            choice,
+            prefix_cache,
+            dict(zip(models, (side.source is not None for side in sides), strict=True)),
+        )
+        return pair
+
+    @classmethod
+    def from_adapter(
+        cls,
+        base: Source,
+        adapter: str | Path,
+        *,
+        dtype: torch.dtype | str | None = None,
+        device: torch.device | str | None = None,
+        device_map: DeviceMap | None = None,
+        quantization_config: QuantizationConfigMixin | None = None,
+        name: str | None = None,
+        chat_template: str = "aligned",
+        trust_remote_code: bool = False,
+        memory_probe: MemoryProbe = free_memory,
+    ) -> ModelPair:
+        """A base model as the reference, and the same weights with an adapter as the aligned model.
+
+        With LoRA on linear layers both branches are rows of one forward, and memory holds the base
+        and the adapter's file. Every other adapter that changes weights (DoRA, saved modules,
+        embeddings) takes two forwards over the shared base; `one_pass` tells, and it is logged.
+
+        Args:
+            base: The model the adapter was trained on: a directory, a hub id, or a loaded
+                (model, tokenizer) tuple, which is left as it is.
+            adapter: Directory or hub id with PEFT's `adapter_config.json` and
+                `adapter_model.safetensors`. A tokenizer beside them is the aligned model's.
+            dtype: As in `from_pretrained`; the adapter keeps the type of its file.
+            device: As in `from_pretrained`.
+            device_map: As in `from_pretrained`.
+            quantization_config: As in `from_pretrained`, for the base.
+            name: As in `from_pretrained`.
+            chat_template: As in `from_pretrained`; "aligned" is the adapter's own tokenizer's, or
+                the base's where it has none.
+            trust_remote_code: As in `from_pretrained`.
+            memory_probe: As in `from_pretrained`.
+
+        Returns:
+            The pair, ready to decode.
+
+        Raises:
+            InvalidValueError: An argument of the wrong kind.
+            MissingFileError: A path that does not exist.
+            ModelLoadError: As `from_pretrained`; also an adapter without safetensors, or one that
+                does not fit the base, changes the prompt (prefix and prompt tuning) or rewrites
+                the base.
+            PairMismatchError: The adapter's tokenizer has another id→token map than the base's.
+        """
+        placement = place(dtype, device, device_map, quantization_config)
+        side = open_side("base", base, trust_remote_code=trust_remote_code)
+        added = open_adapter(adapter)
+        tokenizer = added.tokenizer() or side.tokenizer
+        check_same_ids(side.tokenizer, tokenizer)
+        sizes = _needs([side], placement) | {"adapter": adapter_bytes(added.weights)}
+        check_memory(sizes, placement, memory_probe)
+        reference = side.load(placement)
+        aligned, switch = added.apply(reference)
+        if not isinstance(switch, RowSwitch):
+            _LOG.warning("adapter %s takes a forward of its own: %s", added.label, switch)
+        return cls(
+            reference,
+            aligned,
+            tokenizer,
+            name=name or f"{side.label}+{added.label}",
+            chat_template=chosen_template(
+                chat_template, reference=side.tokenizer, aligned=tokenizer
+            ),
+            switch=switch if isinstance(switch, RowSwitch) else None,
         )
 
     @classmethod
@@ -146,50 +275,84 @@ class ModelPair:
         Args:
             prompts: Non-empty token ids of each row.
             branches: Which models each row runs.
+
+        Returns:
+            A `DraftingSession` and `JoiningSession`, unless a model keeps recurrent states.
         """
-        return CausalSession(self.reference, self.aligned, self.vocab_size, prompts, branches)
+        return self._session(prompts, branches, self._lean.rows)
+
+    def start_afresh(
+        self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]
+    ) -> CausalSession:
+        """A session that reads every prompt whole, whatever was read before.
+
+        Reusing the beginning of an earlier prompt changes the shapes of a prefill, and with them
+        the rounding: in bfloat16 the same question could then be answered in two ways.
+        """
+        return self._session(prompts, branches, self._lean.afresh)
+
+    def averaged(self, lam: float) -> ModelPair | None:
+        """One model with averaged weights, which drafts for the two.
+
+        Only of small models that were loaded here: from `_LARGEST_AVERAGE` on a third model would
+        be felt in memory.
+
+        Args:
+            lam: λ ≥ 0.
+        """
+        from dera_rag.pairs.interpolation import interpolated
+
+        if len(self._lean.rows) < len(_BRANCHES) or weight_bytes(self.aligned) > _LARGEST_AVERAGE:
+            return None
+        try:
+            made = interpolated(self, lam)
+        except (InvalidValueError, PairMismatchError):
+            return None
+        models = dict.fromkeys(_BRANCHES, made.aligned)
+        made._lean = lean_branches(models, made.vocab_size, "lean", 0, dict.fromkeys(models, True))
+        return made
+
+    def _session(
+        self,
+        prompts: Sequence[Sequence[int]],
+        branches: Sequence[Branches],
+        lean: Mapping[Branches, Callable[[], BranchRows]],
+    ) -> CausalSession:
+        models = {Branches.REFERENCE: self.reference, Branches.ALIGNED: self.aligned}
+        if self._switch is not None and self.one_pass:
+            return AdapterSession(self._one_pass_rows, self._switch, prompts, branches)
+        kind = EncoderDecoderRows if self.encoder_decoder else ModelRows
+        new_rows: dict[Branches, Callable[[], BranchRows]] = {
+            branch: functools.partial(kind, model, self.vocab_size, self.aligned.device)
+            for branch, model in models.items()
+        } | dict(lean)
+        drafting = self.encoder_decoder or all(can_draft(model) for model in models.values())
+        return (DraftingCausalSession if drafting else CausalSession)(new_rows, prompts, branches)
+
+    @property
+    def one_pass(self) -> bool:
+        """Whether both branches are rows of one forward: an adapter on a shared base."""
+        return self._switch is not None and (self.encoder_decoder or can_draft(self.aligned))
+
+    def forget_prefixes(self) -> None:
+        """Drop what the lean engine remembers of earlier prompts; answers stay the same."""
+        for prefixes in self._lean.prefixes:
+            prefixes.clear()
+
+    def _one_pass_rows(self) -> BranchRows:
+        """Rows over the model whose adapter is switched row by row."""
+        if self.encoder_decoder:
+            return EncoderDecoderRows(
+                self.aligned, self.vocab_size, self.aligned.device, self._switch
+            )
+        return ModelRows(self.aligned, self.vocab_size, self.aligned.device)
 
     def __repr__(self) -> str:
         return f"ModelPair(name={self.name!r}, vocab_size={self.vocab_size})"
 
 
-def _end_ids(model: PreTrainedModel) -> frozenset[int]:
-    """End-of-sequence ids of a generation configuration: none, one, or a list."""
-    ids = getattr(model.generation_config, "eos_token_id", None)
-    if ids is None:
-        return frozenset()
-    return frozenset([ids] if isinstance(ids, int) else [int(x) for x in ids])
-
-
-def _context_limit(config: PreTrainedConfig) -> int | None:
-    """`max_position_embeddings` (GPT-2 stores it as `n_positions`); None for relative positions."""
-    limit = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return limit if isinstance(limit, int) and limit > 0 else None
-
-
-def _template(
-    choice: str, *, reference: PreTrainedTokenizerBase, aligned: PreTrainedTokenizerBase
-) -> str | None:
-    owners = {"reference": reference, "aligned": aligned}
-    if choice not in owners:
-        return choice
-    template: str | None = getattr(owners[choice], "chat_template", None)
-    return template
-
-
-def _dtype(dtype: torch.dtype | str | None) -> torch.dtype | None:
-    found = getattr(torch, dtype, None) if isinstance(dtype, str) else dtype
-    if dtype is None or (isinstance(found, torch.dtype) and found.is_floating_point):
-        return found
-    raise InvalidValueError(
-        f"dtype {dtype!r} is no floating type", hint="'float32', 'bfloat16' or 'float16'"
-    )
-
-
-def _device(device: torch.device | str | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise InvalidValueError(f"unknown device {device!r}", hint="'cpu' or 'cuda:0'") from error
+def _needs(sides: Sequence[Side], placement: Placement) -> dict[str, int]:
+    """Bytes of the weights that are yet to be read, where they can be told."""
+    itemsize = None if placement.dtype is None else placement.dtype.itemsize
+    found = {side.branch: size_of(side.source) for side in sides if side.source is not None}
+    return {branch: size.loaded(itemsize, placement.bits) for branch, size in found.items() if size}

@@ -8,14 +8,16 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dera_rag.decoding import DeraDecoder, TraceMode, check_trace
+from dera_rag.decoding import DeraDecoder, SpeculationMode, TraceMode, check_trace
+from dera_rag.decoding.mixer import LinearMixer
 from dera_rag.errors import InvalidValueError
 from dera_rag.numerics import Sampling
 from dera_rag.pairs import ModelPair
-from dera_rag.policies import EvidencePolicy
+from dera_rag.policies import ConstantPolicy, EvidencePolicy
 from dera_rag.prompts import FittedPrompt, Prompt, PromptBuilder
 from dera_rag.protocols import LambdaPolicy, Meter, PairBackend, Retriever
 from dera_rag.rag.choosing import choose
+from dera_rag.rag.path import RagPath
 from dera_rag.rag.reading import abstains, cited
 from dera_rag.rag.requests import (
     Lam,
@@ -28,7 +30,7 @@ from dera_rag.rag.requests import (
 )
 from dera_rag.rag.stream import RagStream
 from dera_rag.retrieval import VectorIndex
-from dera_rag.types import Generation, LambdaDecision, RagAnswer
+from dera_rag.types import Evidence, Generation, LambdaDecision, RagAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ class RagPipeline:
         stop: Strings that end an answer.
         trace: What each answer's trace records, as `DeraDecoder.generate` takes it; "full" also
             measures the model that λ=0 or λ=1 leaves out.
+        speculation: As `DeraDecoder` takes it. "auto" (default) goes by measured times, so the last
+            digits of a trace vary from run to run; "off" repeats them.
 
     Raises:
         InvalidValueError: λ, top_k, trace, a list of seeds, an unknown meter, or a prompt without
@@ -86,6 +90,7 @@ class RagPipeline:
         prompt: Prompt | None = None,
         stop: str | Sequence[str] | None = None,
         trace: TraceMode = "auto",
+        speculation: SpeculationMode = "auto",
     ) -> None:
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InvalidValueError(f"top_k must be an integer ≥ 1, got {top_k!r}")
@@ -98,7 +103,7 @@ class RagPipeline:
         self.top_k = top_k
         self.stop = stop
         self.trace = check_trace(trace)
-        self.decoder = DeraDecoder(pair)
+        self.decoder = DeraDecoder(pair, speculation=speculation)
         self._prompts = PromptBuilder.for_pair(pair, prompt)
         self._lock = threading.RLock()
 
@@ -178,15 +183,19 @@ class RagPipeline:
         rows = self._prepare(questions, lam, seeds)
         if not rows:
             return []
+        made: dict[int, Generation] = {}
         with self._lock:
-            generations = self.decoder.generate(
-                [row.prompt.token_ids for row in rows],
-                [row.decision.lam for row in rows],
-                replace(self.sampling, seed=[row.seed for row in rows]),
-                self.stop,
-                self.trace,
-            )
-        return [self._answer(row, made) for row, made in zip(rows, generations, strict=True)]
+            for share in dict.fromkeys(row.decision.plausibility for row in rows):
+                own = [i for i, row in enumerate(rows) if row.decision.plausibility == share]
+                generations = self._decoder(share).generate(
+                    [rows[i].prompt.token_ids for i in own],
+                    [rows[i].decision.lam for i in own],
+                    replace(self.sampling, seed=[rows[i].seed for i in own]),
+                    self.stop,
+                    self.trace,
+                )
+                made |= zip(own, generations, strict=True)
+        return [self._answer(row, made[i]) for i, row in enumerate(rows)]
 
     def stream(
         self, question: str, lam: Lam | None = None, *, seed: int | None = None
@@ -213,7 +222,7 @@ class RagPipeline:
             PromptError: As `ask`, at the call.
         """
         (row,) = self._prepare([question], lam, None if seed is None else [seed])
-        chunks = self.decoder.stream(
+        chunks = self._decoder(row.decision.plausibility).stream(
             row.prompt.token_ids,
             row.decision.lam,
             replace(self.sampling, seed=[row.seed]),
@@ -222,6 +231,56 @@ class RagPipeline:
         )
         finish = functools.partial(self._answer, row)
         return RagStream(row.prompt.passages, row.decision, chunks, finish, self._lock)
+
+    def path(
+        self,
+        question: str,
+        lam: tuple[float, float] = (0.0, 2.0),
+        *,
+        seed: int | None = None,
+        max_segments: int = 256,
+    ) -> RagPath:
+        """Every answer to one question over an interval of λ.
+
+        Args:
+            question: Not empty.
+            lam: (lo, hi), 0 ≤ lo < hi.
+            seed: As in `ask`.
+            max_segments: Most segments, as `DeraDecoder.path` takes it.
+
+        Returns:
+            Each distinct answer with its exact interval of λ, and what it rests on.
+
+        Raises:
+            InvalidValueError: An interval that is none, or a pipeline whose sampling truncates.
+            PromptError: As `ask`.
+        """
+        (row,) = self._prepare([question], 1.0, None if seed is None else [seed])
+        with self._lock:
+            path = self.decoder.path(
+                row.prompt.token_ids,
+                lam,
+                replace(self.sampling, seed=[row.seed]),
+                self.stop,
+                max_segments,
+            )
+
+        def decide(lam: float) -> LambdaDecision:
+            evidence = Evidence(row.prompt.passages, pair=self.pair.name, corpus=self.index.corpus)
+            return ConstantPolicy(lam).decide(question, evidence)
+
+        answers = []
+        for segment in path.segments:
+            middle = (segment.lo + segment.hi) / 2
+            asked = replace(row, decision=decide(middle))
+            answers.append(self._answer(asked, path.at(middle)))
+        return RagPath(path, tuple(answers), decide)
+
+    def _decoder(self, plausibility: float) -> DeraDecoder:
+        """The decoder for a decision's plausibility mask; without one, the pipeline's own."""
+        if not plausibility:
+            return self.decoder
+        return DeraDecoder(self.pair, mixer=LinearMixer(plausibility))
 
     def _prepare(
         self,
@@ -234,7 +293,8 @@ class RagPipeline:
         row_seeds = read_seeds(seeds, questions, self.sampling)
         budget = None
         if self.pair.max_length is not None:
-            budget = self.pair.max_length - self.sampling.max_new_tokens
+            shared = not getattr(self.pair, "encoder_decoder", False)
+            budget = self.pair.max_length - shared * self.sampling.max_new_tokens
         prompts = [
             self._prompts.fit(question, self.index.retrieve(question, self.top_k), budget)
             for question in questions

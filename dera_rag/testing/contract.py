@@ -15,6 +15,7 @@ from dera_rag.testing.oracles import (
     cache_free_logits,
     hugging_face_greedy,
 )
+from dera_rag.testing.sessions import check_session_contract
 
 
 def check_pair_contract(
@@ -28,11 +29,12 @@ def check_pair_contract(
 
     λ=0 is the reference's `generate()`, λ=1 the aligned model's, every other λ the cache-free
     mixture of both; a batch of mixed lengths and λ gives each row what it gets alone; running
-    both branches (`trace="full"`) changes no token.
+    both branches (`trace="full"`) changes no token; prefill and steps, and whatever else its
+    sessions can do, give the logits of full forwards (`check_session_contract`).
 
     Args:
         pair: The pair.
-        prompts: Token ids, best of different lengths.
+        prompts: Token ids of at least three prompts, best of different lengths.
         lams: Strengths to check.
         max_new_tokens: Length of the answers.
 
@@ -40,8 +42,9 @@ def check_pair_contract(
         Gaps of the ties met, see `assert_same_tokens`; empty when all tokens are identical.
 
     Raises:
-        AssertionError: A token differs.
+        AssertionError: A token or a logit differs.
     """
+    check_session_contract(pair, prompts)
     decoder = DeraDecoder(pair)
     greedy = Sampling(temperature=0.0, max_new_tokens=max_new_tokens)
     rows = [(list(prompt), lam) for prompt in prompts for lam in lams]
@@ -59,7 +62,7 @@ def check_pair_contract(
         alone = decoder.generate(prompt, lam, greedy)
 
         def scores(ids: Sequence[int], prompt: Sequence[int] = prompt, lam: float = lam) -> Tensor:
-            return cache_free_logits(pair, [*prompt, *ids], lam)
+            return cache_free_logits(pair, prompt, lam, ids)
 
         gaps += [
             assert_same_tokens(answer.token_ids, expected, scores)

@@ -10,33 +10,33 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
 from dera_rag.pairs import ModelPair
+from dera_rag.pairs.encoder_decoder import decoder_start
 
 # In float32 tokens are identical, except where the two best scores are closer than this.
 TIE = 1e-4
 
 
-def cache_free_logits(pair: ModelPair, token_ids: Sequence[int], lam: float) -> Tensor:
-    """The mixture after a sequence, by running both models over all of it.
+def cache_free_logits(
+    pair: ModelPair, token_ids: Sequence[int], lam: float, answer: Sequence[int] = ()
+) -> Tensor:
+    """The mixture after a prompt and an answer, by running both models over all of it.
 
     Args:
         pair: The pair.
-        token_ids: Prompt and answer so far.
+        token_ids: The prompt. Before a causal model, prompt and answer may be one list.
         lam: λ.
+        answer: The answer so far; an encoder–decoder reads it behind its decoder start token.
 
     Returns:
         `[V]` float32.
     """
     with torch.inference_mode():
         reference, aligned = (
-            model(input_ids=torch.tensor([list(token_ids)], device=model.device))
-            .logits[0, -1, : pair.vocab_size]
-            .float()
-            .cpu()
-            for model in (pair.reference, pair.aligned)
+            _last_logits(pair, model, token_ids, answer) for model in (pair.reference, pair.aligned)
         )
     if lam in (0.0, 1.0):
-        return cast(Tensor, aligned if lam else reference)
-    return cast(Tensor, reference + lam * (aligned - reference))
+        return aligned if lam else reference
+    return reference + lam * (aligned - reference)
 
 
 def cache_free_greedy(
@@ -45,7 +45,7 @@ def cache_free_greedy(
     """Greedy tokens by the slowest and plainest loop there is: an oracle."""
     ids: list[int] = []
     while len(ids) < max_new_tokens and not (ids and ids[-1] in pair.stop_ids):
-        ids.append(int(cache_free_logits(pair, [*prompt, *ids], lam).argmax()))
+        ids.append(int(cache_free_logits(pair, prompt, lam, ids).argmax()))
     return ids
 
 
@@ -63,14 +63,30 @@ def hugging_face_greedy(
         eos_token_id=sorted(pair.stop_ids) or None,
         pad_token_id=0,
         suppress_tokens=list(range(pair.vocab_size, rows)) or None,
+        decoder_start_token_id=decoder_start(model) if pair.encoder_decoder else None,
     )
     ids = torch.tensor([list(prompt)], device=model.device)
     with torch.inference_mode():
         output = cast(Any, model).generate(
             ids, attention_mask=torch.ones_like(ids), generation_config=config
         )
-    tokens: list[int] = output[0, len(prompt) :].tolist()
+    tokens: list[int] = output[0, 1 if pair.encoder_decoder else len(prompt) :].tolist()
     return tokens
+
+
+def _last_logits(
+    pair: ModelPair, model: PreTrainedModel, prompt: Sequence[int], answer: Sequence[int]
+) -> Tensor:
+    """`[V]` float32, one model's logits after the last token."""
+    if pair.encoder_decoder:
+        output = model(
+            input_ids=torch.tensor([list(prompt)], device=model.device),
+            decoder_input_ids=torch.tensor([[decoder_start(model), *answer]], device=model.device),
+        )
+    else:
+        output = model(input_ids=torch.tensor([[*prompt, *answer]], device=model.device))
+    logits: Tensor = output.logits[0, -1, : pair.vocab_size].float().cpu()
+    return logits
 
 
 def assert_same_tokens(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-import torch
 from tokenizers import (
     Tokenizer,
     decoders,
@@ -17,27 +16,12 @@ from tokenizers import (
     processors,
     trainers,
 )
-from transformers import (
-    GenerationConfig,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from dera_rag.pairs import ModelPair
 from dera_rag.pairs.loading import quiet
+from dera_rag.testing.shapes import ENCODER_DECODERS, Shape, tiny_model
 
-Shape = Literal["llama", "mistral", "qwen2", "qwen3", "gpt2"]
-SHAPES: tuple[Shape, ...] = ("llama", "mistral", "qwen2", "qwen3", "gpt2")
 TokenizerKind = Literal["plain", "bos", "byte_fallback"]
 
 _TEXT = (
@@ -72,53 +56,6 @@ def tiny_tokenizer(kind: TokenizerKind = "plain") -> PreTrainedTokenizerFast:
         model_max_length=100_000,
         **extra,
     )
-
-
-def tiny_model(
-    shape: Shape, vocab_size: int, seed: int, *, positions: int = 256, window: int = 12
-) -> PreTrainedModel:
-    """A random two-layer model whose greedy text does not fall into a loop at once.
-
-    Args:
-        shape: Architecture.
-        vocab_size: Embedding rows.
-        seed: Of the weights; torch's global generator is left as it was.
-        positions: `max_position_embeddings` (`n_positions` for GPT-2).
-        window: Sliding attention window of the Mistral shape, in tokens.
-    """
-    common: dict[str, Any] = {"vocab_size": vocab_size, "bos_token_id": None, "eos_token_id": None}
-    rope = common | {
-        "hidden_size": 32,
-        "intermediate_size": 48,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": positions,
-        "initializer_range": 0.2,
-    }
-    build: dict[Shape, Callable[[], Any]] = {
-        "llama": lambda: LlamaForCausalLM(LlamaConfig(**rope)),
-        "mistral": lambda: MistralForCausalLM(
-            MistralConfig(**rope, head_dim=8, sliding_window=window)
-        ),
-        "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**rope)),
-        "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**rope, head_dim=8)),
-        "gpt2": lambda: GPT2LMHeadModel(
-            GPT2Config(
-                **common,
-                n_embd=32,
-                n_layer=2,
-                n_head=4,
-                n_positions=positions,
-                initializer_range=0.2,
-            )
-        ),
-    }
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = cast(PreTrainedModel, build[shape]())
-    model.eval()
-    return model
 
 
 @dataclass(frozen=True)
@@ -166,7 +103,10 @@ def write_pair(
     folders = directory / "reference", directory / "aligned"
     for i, folder in enumerate(folders):
         model = tiny_model(shape, len(words) + padding[i], 2 * seed + i, positions=positions)
-        model.generation_config = GenerationConfig(eos_token_id=list(ends[i]))
+        start = model.config.decoder_start_token_id if shape in ENCODER_DECODERS else None
+        model.generation_config = GenerationConfig(
+            eos_token_id=list(ends[i]), decoder_start_token_id=start
+        )
         with quiet():
             model.save_pretrained(folder)
             words.save_pretrained(folder)

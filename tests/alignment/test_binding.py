@@ -93,19 +93,19 @@ def test_an_unknown_place_is_about_record_nought_and_a_comparison_about_each_in_
     assert set(said) == {1, 2}
 
 
-def test_an_answer_looks_at_the_value_it_is_about_to_state(tokenizer):
+def test_an_answer_looks_at_what_it_is_about_to_repeat(tokenizer):
     record = {"name": "The Copper Mill", "food": "French", "priceRange": "high"}
     mill = Place(record | {"customer rating": "high", "familyFriendly": "no"})
     text = "The Copper Mill serves french food at high prices and is not family friendly."
     asked = example(Shown((HERON, mill)), "What is The Copper Mill like?", text, mill.name)
     (sequence,) = encode_groups(tokenizer, [Group((asked,))])
     tokens = [tokenizer.decode([i]) for i in sequence.ids]
-    stated = [(i, at) for i, at in enumerate(sequence.labels.value) if at != NOTHING]
+    stated = [(i, at) for i, at in enumerate(sequence.labels.copy) if at != NOTHING]
     # "high" is a price as well as a rating, so it is left alone.
     read = "".join(tokens[at] for _, at in stated)
     said = "".join(tokens[i + 1] for i, _ in stated)
-    assert said == " french not"
-    assert read == " French no"
+    assert said == " Copper Mill french not"
+    assert read == " Copper Mill French no"
 
 
 def test_the_losses_by_hand(tokenizer):
@@ -122,7 +122,7 @@ def test_the_losses_by_hand(tokenizer):
     token_losses(model, batch)
     # A reading of zeros is uniform over six numbers; keys of zeros look at all tokens before alike.
     want = torch.tensor(6.0).log()
-    for target in (batch.name, batch.value):
+    for target in (batch.name, batch.copy):
         at = (target[0] != NOTHING).nonzero().flatten()
         assert len(at)
         want = want + (at + 1.0).log().mean()

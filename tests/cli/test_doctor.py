@@ -1,4 +1,4 @@
-"""`dera-rag doctor`: what is missing, and sizes read from headers."""
+"""`dera-rag doctor`: what is missing, and what a pair takes."""
 
 import json
 
@@ -7,8 +7,6 @@ import torch
 from safetensors.torch import save_file
 
 from dera_rag.cli import doctor as doctor_module
-from dera_rag.cli.memory import free_memory, measure
-from dera_rag.errors import MissingFileError, ModelLoadError
 
 
 def write_model(folder, dtype=torch.float16, **config):
@@ -18,37 +16,6 @@ def write_model(folder, dtype=torch.float16, **config):
     shape = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 32} | config
     (folder / "config.json").write_text(json.dumps(shape))
     return folder
-
-
-def test_sizes_by_hand(tmp_path):
-    size = measure(write_model(tmp_path / "m", num_key_value_heads=1))
-    assert size.parameters == 46
-    assert size.stored == 40 * 2 + 6 * 4
-    assert size.dtype == "float16"
-    # 2 (key, value) × 2 layers × 1 head × 8 wide × 2 bytes
-    assert size.kv_per_token == 64
-
-
-def test_older_names_of_the_shape(tmp_path):
-    folder = write_model(tmp_path / "m")
-    (folder / "config.json").write_text('{"n_layer": 2, "n_head": 4, "n_embd": 32}')
-    assert measure(folder).kv_per_token == 2 * 2 * 4 * 8 * 2
-
-
-def test_what_is_no_model(tmp_path):
-    with pytest.raises(MissingFileError):
-        measure(tmp_path / "none")
-    with pytest.raises(ModelLoadError, match="no model"):
-        measure(tmp_path)
-    folder = write_model(tmp_path / "m")
-    (folder / "model-1.safetensors").write_bytes(b"\xff" * 64)
-    with pytest.raises(ModelLoadError, match="sizes"):
-        measure(folder)
-
-
-def test_free_memory_is_plausible():
-    free = free_memory()
-    assert free is None or 0 < free < 2**50
 
 
 @pytest.fixture
@@ -82,7 +49,7 @@ def test_a_missing_part_is_a_problem(run, monkeypatch):
 
 
 def test_a_pair_too_large_for_this_machine(run, complete, tmp_path, monkeypatch):
-    monkeypatch.setattr("dera_rag.cli.memory.free_memory", lambda: 10)
+    monkeypatch.setattr("dera_rag.pairs.memory.free_memory", lambda device="cpu": 10)
     folder = write_model(tmp_path / "m")
     result = run("doctor", "--reference", folder, "--aligned", folder)
     assert result.exit_code == 1

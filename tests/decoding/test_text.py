@@ -153,7 +153,8 @@ def test_byte_fallback_runs_are_held_until_they_cannot_be_lost():
 def test_joined_stream_equals_generate_on_random_text(kind, stop, tmp_path, cases):
     """Random models write invalid UTF-8, special tokens and everything else a stream may meet."""
     pair = write_pair(tmp_path, tokenizer=kind).load()
-    decoder = DeraDecoder(pair)
+    # Drafts would change the last digits of the traces that are compared.
+    decoder = DeraDecoder(pair, speculation="off")
     for seed in range(cases(12, 40)):
         sampling = Sampling(max_new_tokens=25, temperature=1.3, seed=seed)
         expected = decoder.generate("The café", 1.4, sampling, stop=stop)

@@ -76,7 +76,7 @@ def test_a_full_trace_changes_no_token(decoder, lam):
     sampling = Sampling(max_new_tokens=15, seed=6)
     auto, full = (decoder.generate(PROMPT, lam, sampling, trace=mode) for mode in ("auto", "full"))
     assert auto.token_ids == full.token_ids
-    assert auto.trace.entropy == full.trace.entropy
+    assert auto.trace.entropy == pytest.approx(full.trace.entropy, abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ class TestInvoke:
         assert metadata["finish_reason"] in ("stop", "length")
         assert metadata["dera"]["lam"] == 0.5
         assert metadata["dera"]["mean_kl"] > 0
-        assert set(metadata["dera"]) == {"lam", "policy", "reason", "signals", "mean_kl"}
+        kinds = {"lam", "policy", "reason", "signals", "mean_kl", "plausibility"}
+        assert set(metadata["dera"]) == kinds
 
     def test_one_model_alone_has_no_divergence(self, model):
         assert model.invoke(TALK, dera_lambda=1).response_metadata["dera"]["mean_kl"] is None

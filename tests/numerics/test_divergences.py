@@ -1,11 +1,12 @@
 import math
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
-from dera_rag.numerics import entropy, kl_divergence
+from dera_rag.numerics import entropy, js_divergence, kl_divergence
 
 INF = math.inf
 
@@ -39,3 +40,14 @@ def test_agrees_with_scipy(pairs):
     expected = scipy_entropy(left.double().exp(), right.double().exp())
     assert math.isclose(kl_divergence(left, right), expected, abs_tol=1e-5)
     assert kl_divergence(left, right) >= 0
+
+
+def test_jensen_shannon_by_hand():
+    """½, ½ against 1, 0: m = (¾, ¼), JSD = ½(½ ln ⅔ + ½ ln 2) + ½ ln 4⁄3."""
+    half, one = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[1.0, 0.0]]).log()
+    expected = 0.5 * (0.5 * math.log(2 / 3) + 0.5 * math.log(2)) + 0.5 * math.log(4 / 3)
+    assert js_divergence(half, one).item() == pytest.approx(expected, abs=1e-6)
+    assert js_divergence(one, half).item() == pytest.approx(expected, abs=1e-6)
+    assert js_divergence(half, half).item() == 0
+    other = torch.tensor([[0.0, 1.0]]).log()
+    assert js_divergence(one, other).item() == pytest.approx(math.log(2), abs=1e-6)

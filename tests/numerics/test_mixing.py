@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dera_rag.errors import LogitsError
-from dera_rag.numerics import check_logits, mix, mix_rows
+from dera_rag.numerics import check_logits, implausible, log_ratio, mix, mix_rows
 
 INF = math.inf
 
@@ -129,3 +129,35 @@ def test_a_batch_of_one_branch():
     assert torch.equal(mix_rows(None, logits, [], [0], lam), logits)
     with pytest.raises(LogitsError):
         mix_rows(None, None, [], [], lam)
+
+
+def test_log_ratio_by_hand():
+    """Logits are known up to a constant; log-probabilities are not."""
+    reference = torch.tensor([[0.25, 0.75]]).log() + 5
+    aligned = torch.tensor([[0.5, 0.5]]).log() - 3
+    expected = torch.tensor([[2.0, 2 / 3]]).log()
+    torch.testing.assert_close(log_ratio(reference, aligned), expected)
+
+
+def test_log_ratio_refuses_as_mix_does():
+    hidden = torch.tensor([[0.0, -INF, 1.0]])
+    ratio = log_ratio(hidden, hidden + 1)
+    assert ratio[0, 1].item() == -INF
+    assert ratio[0, [0, 2]].tolist() == [0.0, 0.0]
+    with pytest.raises(LogitsError, match=r"reference logits of row 7 at step 2: −inf .*alone"):
+        log_ratio(hidden, torch.zeros(1, 3), step=2, rows=[7])
+
+
+def test_implausible_by_hand():
+    """Half of the highest probability, .6, is .3: .3 stays, .1 goes."""
+    aligned = torch.tensor([[0.6, 0.3, 0.1]]).log() + 4
+    assert implausible(aligned, 0.499).tolist() == [[False, False, True]]
+    assert implausible(aligned, 0.501).tolist() == [[False, True, True]]
+    assert implausible(aligned, 1.0).tolist() == [[False, True, True]]
+    assert not implausible(torch.tensor([[0.0, -INF]]), 0.0).any()
+
+
+@given(st.lists(st.floats(-30, 30, width=32), min_size=1, max_size=9), st.floats(0, 1))
+def test_a_most_probable_token_is_always_plausible(logits, share):
+    aligned = torch.tensor([logits])
+    assert not implausible(aligned, share)[0, aligned.argmax()]

@@ -11,8 +11,6 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     GenerationConfig,
-    T5Config,
-    T5ForConditionalGeneration,
 )
 
 from dera_rag import DeraDecoder, ModelPair, Sampling
@@ -148,25 +146,6 @@ def test_weights_of_another_size(folders):
     )
     with pytest.raises(ModelLoadError, match="aligned"):
         folders.load()
-
-
-def test_encoder_decoders_are_refused(saved, tmp_path):
-    config = T5Config(
-        vocab_size=330,
-        d_model=8,
-        d_kv=4,
-        d_ff=8,
-        num_layers=1,
-        num_heads=2,
-        decoder_start_token_id=0,
-    )
-    model = T5ForConditionalGeneration(config)
-    model.save_pretrained(tmp_path)
-    tiny_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ModelLoadError, match="encoder–decoder"):
-        ModelPair.from_pretrained(reference=tmp_path, aligned=saved.aligned)
-    with pytest.raises(ModelLoadError, match="encoder–decoder"):
-        ModelPair.from_pretrained(reference=(model, tiny_tokenizer()), aligned=saved.aligned)
 
 
 def test_remote_code_is_off_unless_asked_for(folders, tmp_path):

@@ -1,0 +1,80 @@
+"""A trace of tokens that are known already: both models read prompt and answer once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dera_rag.decoding.mixer import Lines, Mixer
+from dera_rag.decoding.trace import build_trace, measure
+from dera_rag.errors import LogitsError
+from dera_rag.protocols import Branches, DraftingSession, LogitPair, PairBackend, PairSession
+from dera_rag.types import DecodeTrace
+
+# Positions whose logits are held at once: [32, V] of both models and of the mixture.
+_POSITIONS = 32
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """Reads answers it is given with both models.
+
+    Attributes:
+        pair: Where logits come from.
+        mixer: Makes the mixture.
+    """
+
+    pair: PairBackend
+    mixer: Mixer
+
+    @torch.inference_mode()
+    def trace(self, prompt: Sequence[int], token_ids: Sequence[int], lam: float) -> DecodeTrace:
+        """The trace a decode at λ would have recorded for these tokens.
+
+        Args:
+            prompt: Token ids of the prompt.
+            token_ids: The answer, T tokens.
+            lam: λ ≥ 0.
+
+        Returns:
+            All fields, length T; at λ=0 and λ=1 too.
+
+        Raises:
+            LogitsError: As `Mixer.mix`.
+        """
+        session = self.pair.start([prompt], [Branches.BOTH])
+        steps: list[Sequence[float]] = []
+        for logits in _logits(session, token_ids):
+            at = len(steps)
+            tokens = torch.tensor(token_ids[at : at + len(logits[0])], device=logits[0].device)
+            rows = range(len(tokens))
+            weights = torch.full((len(tokens),), lam)
+            lines = Lines(weights, rows, rows, [at + row for row in rows], [0] * len(tokens))
+            pair = LogitPair(*logits)
+            columns = measure(pair, self.mixer.mix(pair, lines).logits, tokens, rows, rows)
+            steps += zip(*columns.tolist(), strict=True)
+        return build_trace([lam] * len(steps), steps, Branches.BOTH)
+
+
+def _logits(session: PairSession, token_ids: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits of both branches for each token in turn, `[k, V]` at a time."""
+    yield _both(session.prefill())
+    # The last token's own successor is not asked for.
+    known = token_ids[:-1]
+    if not isinstance(session, DraftingSession):
+        for token in known:
+            yield _both(session.step([token]))
+        return
+    for start in range(0, len(known), _POSITIONS):
+        logits = session.extend([known[start : start + _POSITIONS]])
+        reference, aligned = _both(logits)
+        yield reference[0], aligned[0]
+
+
+def _both(logits: LogitPair) -> tuple[Tensor, Tensor]:
+    if logits.reference is None or logits.aligned is None:
+        raise LogitsError("a trace of both models needs the logits of both branches")
+    return logits.reference, logits.aligned

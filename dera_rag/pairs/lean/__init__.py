@@ -1,0 +1,17 @@
+"""The lean engine: decoder-only models of the Llama family on CPUs, without framework overhead."""
+
+from dera_rag.pairs.lean.model import LeanModel, lean_obstacle, packed
+from dera_rag.pairs.lean.packing import packable, plain, weight_bytes
+from dera_rag.pairs.lean.prefixes import PrefixCache
+from dera_rag.pairs.lean.rows import LeanRows
+
+__all__ = [
+    "LeanModel",
+    "LeanRows",
+    "PrefixCache",
+    "lean_obstacle",
+    "packable",
+    "packed",
+    "plain",
+    "weight_bytes",
+]

@@ -1,0 +1,99 @@
+"""Keys and values of earlier prompts, so that a shared beginning is read once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+from dera_rag.pairs.lean.solo import SoloStore
+
+# Shorter beginnings are read faster than they are found and copied.
+_FEWEST = 16
+
+
+class PrefixCache:
+    """Least recently used prompts of one model, bounded by the bytes of their keys and values.
+
+    What is taken from it is exactly what was computed for the earlier prompt, so a prompt asked
+    again has the very same logits. Safe to use from several threads: entries are never changed
+    once they are in.
+
+    Args:
+        limit: Most bytes to hold, ≥ 0; a prompt that alone exceeds it is not kept.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[tuple[int, ...], tuple[SoloStore, Tensor]] = OrderedDict()
+        self._used = 0
+        self.reused = 0
+
+    @property
+    def used(self) -> int:
+        """Bytes held at present."""
+        return self._used
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._used = 0
+
+    def start(self, store: SoloStore, prompt: tuple[int, ...]) -> Tensor | None:
+        """Fill an empty store with the longest known beginning of a prompt.
+
+        Returns:
+            The logits after a prompt that is known as a whole; else None, and at least its last
+            token is left to be read.
+        """
+        with self._lock:
+            if prompt in self._entries:
+                self._entries.move_to_end(prompt)
+                self.reused += len(prompt)
+                whole, logits = self._entries[prompt]
+                store.load(whole.keys, whole.values, len(prompt))
+                return logits.clone()
+            found, best = None, 0
+            for known, (entry, _) in self._entries.items():
+                common = min(_common(known, prompt), len(prompt) - 1)
+                if common > best:
+                    found, best, key = entry, common, known
+            if found is None or best < _FEWEST:
+                return None
+            self._entries.move_to_end(key)
+            self.reused += best
+        store.load(found.keys, found.values, best)
+        return None
+
+    def keep(self, store: SoloStore, prompt: tuple[int, ...], logits: Tensor) -> None:
+        """Remember a prompt that has just been read; the store may grow on behind it."""
+        size = store.bytes + logits.nbytes
+        if size > self._limit:
+            return
+        entry = store.snapshot()
+        with self._lock:
+            old = self._entries.pop(prompt, None)
+            if old is not None:
+                self._used -= _bytes(old)
+            self._entries[prompt] = entry, logits.clone()
+            self._used += size
+            while self._used > self._limit:
+                _, gone = self._entries.popitem(last=False)
+                self._used -= _bytes(gone)
+
+
+def _bytes(entry: tuple[SoloStore, Tensor]) -> int:
+    return entry[0].bytes + entry[1].nbytes
+
+
+def _common(known: tuple[int, ...], prompt: tuple[int, ...]) -> int:
+    """Tokens that two prompts have in common at their beginning."""
+    size = min(len(known), len(prompt))
+    if known[:size] == prompt[:size]:
+        return size
+    differ = torch.tensor(known[:size]) != torch.tensor(prompt[:size])
+    return int(differ.nonzero()[0])

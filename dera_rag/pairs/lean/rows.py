@@ -1,0 +1,145 @@
+"""The rows of one branch on the lean engine.
+
+Shapes: `R` rows, `k` tokens appended at once, `V` token ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dera_rag.pairs.lean.model import LeanModel
+from dera_rag.pairs.lean.prefixes import PrefixCache
+from dera_rag.pairs.lean.shared import SharedStore
+from dera_rag.pairs.lean.solo import SoloStore
+from dera_rag.pairs.lean.stacks import Stack, merged
+
+# Prompts are read in pieces, so that what is computed on the way stays bounded.
+_PIECE = 1024
+
+
+class LeanRows:
+    """`BranchRows` over a `LeanModel`: prompts are never padded, and stored once each.
+
+    Args:
+        model: The packed model.
+        vocab_size: V; logits at and beyond it are cut.
+        prefixes: Keys and values of earlier prompts; None reads every prompt anew.
+    """
+
+    def __init__(
+        self, model: LeanModel, vocab_size: int, prefixes: PrefixCache | None = None
+    ) -> None:
+        self._model = model
+        self._vocab_size = vocab_size
+        self._prefixes = prefixes
+        self._store: SoloStore | SharedStore | None = None
+        self._prompt_length = 0
+
+    def join(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+        """Read prompts as new rows behind the present ones; `[new rows, V]` first logits."""
+        place = {tuple(prompt): i for i, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+        copies = [place[tuple(prompt)] for prompt in prompts]
+        stores, logits = [], []
+        for prompt in place:
+            store, first = self._read(prompt)
+            stores.append(store)
+            logits.append(first)
+        if self._store is None and len(prompts) == 1:
+            self._store, self._prompt_length = stores[0], len(prompts[0])
+            return logits[0]
+        parts = [
+            _prompt_of(store, len(prompt)) for store, prompt in zip(stores, place, strict=True)
+        ]
+        stack = parts[0] if len(parts) == 1 else merged(parts)
+        if self._store is None:
+            self._store = SharedStore(self._model.windows, stack, copies)
+        else:
+            self._shared([0]).add(stack, copies)
+        return torch.cat(logits)[copies]
+
+    def extend(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
+        """Append k tokens to every row; `[R, k, V]` logits after each of them."""
+        store = self._present()
+        rows, count = len(token_ids), len(token_ids[0])
+        if isinstance(store, SoloStore):
+            starts = [store.length]
+        else:
+            starts = [p + n for p, n in zip(store.prompt_lengths, store.lengths, strict=True)]
+        positions = torch.tensor(starts).unsqueeze(1) + torch.arange(count)
+        store.begin(count)
+        logits = self._model.forward(torch.tensor(token_ids).flatten(), positions.flatten(), store)
+        store.end()
+        return logits.view(rows, count, -1)[..., : self._vocab_size]
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep these rows, in this order."""
+        if isinstance(self._present(), SoloStore):
+            self._shared(rows)
+        else:
+            self._shared([0]).select(rows)
+
+    def crop(self, counts: Sequence[int]) -> None:
+        """Forget the last `counts[row]` tokens of each row."""
+        store = self._present()
+        if isinstance(store, SoloStore):
+            store.length -= counts[0]
+        else:
+            store.crop(counts)
+
+    def _read(self, prompt: tuple[int, ...]) -> tuple[SoloStore, Tensor]:
+        """One prompt alone: its keys and values, and `[1, V]` logits of the first token."""
+        model = self._model
+        store = SoloStore(
+            model.windows,
+            model.key_heads,
+            model.head_dim,
+            dtype=model.dtype,
+            capacity=len(prompt),
+        )
+        known = self._prefixes.start(store, prompt) if self._prefixes is not None else None
+        if known is not None:
+            return store, known
+        logits = torch.empty(0)
+        for start in range(store.length, len(prompt), _PIECE):
+            piece = torch.tensor(prompt[start : start + _PIECE])
+            positions = torch.arange(start, start + len(piece))
+            store.begin(len(piece))
+            logits = model.forward(piece, positions, store, torch.tensor([len(piece) - 1]))
+            store.end()
+        logits = logits[:, : self._vocab_size]
+        if self._prefixes is not None:
+            self._prefixes.keep(store, prompt, logits)
+        return store, logits
+
+    def _shared(self, rows: Sequence[int]) -> SharedStore:
+        """The store as one that can hold several rows; a single row becomes `rows` copies."""
+        store = self._present()
+        if isinstance(store, SoloStore):
+            first, last = self._prompt_length, store.length
+            shared = SharedStore(self._model.windows, _prompt_of(store, first), [0] * len(rows))
+            if last > first:
+                shared.start_answers(
+                    [keys[:, :, first:last] for keys in store.keys],
+                    [values[:, :, first:last] for values in store.values],
+                    last - first,
+                )
+            self._store = store = shared
+        return store
+
+    def _present(self) -> SoloStore | SharedStore:
+        if self._store is None:
+            msg = "join comes before all else"
+            raise RuntimeError(msg)
+        return self._store
+
+
+def _prompt_of(store: SoloStore, length: int) -> Stack:
+    """A stack of one prompt, without a copy."""
+    return Stack(
+        [keys[:, :, :length] for keys in store.keys],
+        [values[:, :, :length] for values in store.values],
+        [length],
+    )

@@ -1,0 +1,127 @@
+"""What decoding with two models costs: against the notebook's method and against one model.
+
+    python evals/benchmarks/decoding.py [--quick] [--dtypes float32 bfloat16] [--threads 1]
+
+Systems (see decoding_systems.py) take turns within each row and medians are taken, so a busy
+machine shifts them alike. Ratios are of CPU seconds; wall seconds are kept beside them. Writes
+results/decoding.json and, made from it, results/decoding.md; --quick writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+_RESULTS = Path(__file__).resolve().parents[1] / "results"
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """What the figures depend on."""
+    import torch
+    import transformers
+
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as markdown."""
+    host = report["machine"]
+    lines = [
+        "# What decoding costs",
+        "",
+        f"{host['processor']}, {host['threads']} thread(s) of {host['cores']} cores, OMP policy "
+        f"{host['omp_wait_policy']}, torch {host['torch']}, transformers {host['transformers']}. "
+        f"{report['rounds']} interleaved rounds, medians; ratios of CPU seconds. N: the notebook's "
+        "method, G: one model's `generate`, G′: one model on our engine, P: our loop, S: with "
+        "speculation. Made by `evals/benchmarks/decoding.py`.",
+        "",
+        "| what | pair | dtype | setting | figure | measured | to reach | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        for name, value in row["ratios"].items():
+            limit, sense = row["to_reach"][name]
+            met = value >= limit if sense == "≥" else value <= limit
+            lines.append(
+                f"| {row['what']} | {row['shape']} | {row['dtype']} | {row['setting']} | {name} "
+                f"| {value:.2f} | {sense} {limit:g} | {'✓' if met else '✗'} |"
+            )
+        for name, value in row["notes"].items():
+            lines.append(
+                f"| {row['what']} | {row['shape']} | {row['dtype']} | {row['setting']} | {name} "
+                f"| {_shown(value)} | | |"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Measure, print the table, and keep it unless the run was a quick one."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few short runs, nothing is kept")
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    # Read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+    import torch
+    from decoding_rows import FULL, QUICK, rows
+    from decoding_systems import make_bench
+
+    from dera_rag.pairs.lean import packable
+
+    torch.set_num_threads(arguments.threads)
+    scale = QUICK if arguments.quick else FULL
+    report: dict[str, Any] = {
+        "machine": machine(arguments.threads),
+        "rounds": scale.rounds,
+        "scale": vars(scale),
+        "rows": [],
+    }
+    for dtype in arguments.dtypes:
+        if not packable(getattr(torch, dtype)):
+            print(f"{dtype}: not available on this processor")
+            continue
+        for shape in scale.shapes:
+            bench = make_bench(shape, dtype)
+            for row in rows(bench, scale):
+                print(f"{row.what}, {shape}, {dtype}, {row.setting}: {row.ratios} {row.notes}")
+                report["rows"].append(row.to_dict())
+    print(table(report))
+    if not arguments.quick:
+        _RESULTS.mkdir(exist_ok=True)
+        (_RESULTS / "decoding.json").write_text(
+            json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        )
+        (_RESULTS / "decoding.md").write_text(table(report))
+
+
+if __name__ == "__main__":
+    main()
