@@ -63,7 +63,8 @@ def test_contract_with_other_tokenizers(shape, kind, tmp_path):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_string_prompts_are_encoded_as_the_tokenizer_does(shape, tmp_path):
     pair = write_pair(tmp_path, shape, tokenizer="bos").load()
-    decoder = DeraDecoder(pair)
+    # Drafts, which an earlier answer provides, would change the last digits of the trace.
+    decoder = DeraDecoder(pair, speculation="off")
     text = "A small pub near the river"
     ids = pair.tokenizer(text)["input_ids"]
     by_text, by_ids = (decoder.generate(prompt, 0.0, GREEDY) for prompt in (text, ids))
@@ -169,7 +170,8 @@ def test_of_the_generation_config_only_the_end_is_honoured(tmp_path):
     loaded = folders.load()
     assert loaded.aligned.generation_config.repetition_penalty == 9.0
     sampling = Sampling(max_new_tokens=15, seed=4)
-    answers = [DeraDecoder(p).generate("The old harbour", 1.0, sampling) for p in (plain, loaded)]
+    decoders = (DeraDecoder(pair, speculation="off") for pair in (plain, loaded))
+    answers = [decoder.generate("The old harbour", 1.0, sampling) for decoder in decoders]
     assert answers[0] == answers[1]
 
 
