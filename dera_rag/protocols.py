@@ -149,20 +149,6 @@ class RepeatableBackend(PairBackend, Protocol):
 
 
 @runtime_checkable
-class AveragingBackend(PairBackend, Protocol):
-    """A backend that can make one cheap model out of its two, to draft for them."""
-
-    def averaged(self, lam: float) -> PairBackend | None:
-        """The model with the weights θ_ref + λ(θ_al − θ_ref) as both branches.
-
-        Returns:
-            Its sessions are `DraftingSession`s; None where the model cannot be made, or would take
-            memory that matters.
-        """
-        ...
-
-
-@runtime_checkable
 class LambdaPolicy(Protocol):
     """Chooses λ for a question before decoding; pure: equal input, equal output."""
 

@@ -76,7 +76,7 @@ class Recipe:
     vocab_size: int = 2048
     shape: Shape = field(default_factory=Shape)
     phases: tuple[Phase, ...] = (Phase(1, 24_000, 4, Schedule(binding_weight=0.5)),)
-    alignment: Alignment = field(default_factory=lambda: Alignment(lr=3e-4, steps=400))
+    alignment: Alignment = field(default_factory=lambda: Alignment(lr=2e-4, steps=350))
     aligned_prompts: int = 14_000
     third_shape: Shape = field(
         default_factory=lambda: Shape(hidden=160, layers=3, heads=4, inner=432, context=512)

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import NamedTuple
 
 WIDTHS = (2, 3, 4, 6, 8)
 # An unmeasured pass of K positions is taken to cost this share more per position: low enough to
@@ -23,25 +22,9 @@ _LOSS = 0.015
 # Savings count as credit up to this many plain steps, so that a change of text is noticed.
 _CREDIT = 4
 _KEPT_TIMES = 15
-# A drafting model not yet timed: half of two models a token, and a prompt for two plain steps.
-_HOPED_DRAW = 0.5
-_HOPED_SETUP = 2.0
-_INSTALMENTS = 50
 # Weight in drafted tokens of what is believed before anything was seen, and most that is kept.
 _BELIEF = 4.0
 _MEMORY = 120.0
-
-
-class Choice(NamedTuple):
-    """What promises most.
-
-    Attributes:
-        width: Positions to verify at once; 1 is plain decoding.
-        rate: Tokens in the time of a plain step.
-    """
-
-    width: int
-    rate: float
 
 
 @dataclass
@@ -70,9 +53,6 @@ class CostModel:
     _sources: dict[str, _Acceptance] = field(default_factory=dict)
     _saved: float = 0.0
     _spent: float = 0.0
-    _owed: float = 0.0
-    _draws: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
-    _setups: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
 
     def acceptance(self, source: str) -> float:
         """Probability that a drafted token of a source is accepted, given those before it."""
@@ -96,48 +76,21 @@ class CostModel:
         slope = max(_HOPED_SLOPE * plain, dearer / (nearest - 1) if nearest > 1 else 0.0)
         return plain + slope * (width - 1)
 
-    def best(self, chances: Sequence[tuple[float, int]], *, drawn: bool = False) -> Choice:
-        """How many positions to verify at once.
+    def best_width(self, chances: Sequence[tuple[float, int]]) -> int:
+        """How many positions to verify at once; 1 is plain decoding.
 
         Args:
             chances: For each row, the acceptance of its draft and the draft's length.
-            drawn: Whether a model must draw the drafted tokens, one after the other.
         """
-        plain = self.seconds(len(chances), 1)
-        each = (median(self._draws) if self._draws else _HOPED_DRAW * plain) if drawn else 0.0
-        best = Choice(1, 1.02)
+        rows = len(chances)
+        plain = self.seconds(rows, 1)
+        best, gain = 1, 1.02
         for width in WIDTHS:
             tokens = sum(_expected(p, min(length, width - 1)) for p, length in chances)
-            seconds = self.seconds(len(chances), width) + each * (width - 1)
-            rate = tokens / len(chances) * plain / seconds
-            if rate > best.rate:
-                best = Choice(width, rate)
+            rate = tokens / rows * plain / self.seconds(rows, width)
+            if rate > gain:
+                best, gain = width, rate
         return best
-
-    def repays(self, rate: float, tokens: float) -> bool:
-        """Whether a drafting model is worth preparing for an answer.
-
-        Args:
-            rate: Tokens per time of a plain step that it promises.
-            tokens: Length that the answer is expected to have yet.
-        """
-        plain = self.seconds(1, 1)
-        setup = median(self._setups) if self._setups else _HOPED_SETUP * plain
-        return (1 - 1 / rate) * tokens * plain > setup
-
-    def prepared(self, seconds: float) -> None:
-        """Count the time a drafting model took to read a prompt."""
-        self._setups.append(seconds)
-        self.owe(seconds)
-
-    def owe(self, seconds: float) -> None:
-        """Count time that is paid off in instalments, as what it bought pays in small amounts."""
-        self._owed += seconds
-
-    def drawn(self, tokens: int, seconds: float) -> None:
-        """Count the time a drafting model took for its tokens."""
-        self._draws.append(seconds / tokens)
-        self._saved -= tokens * median(self._draws)
 
     def looked(self, seconds: float) -> None:
         """Count the time it took to find drafts."""
@@ -160,11 +113,9 @@ class CostModel:
         plain, usual = self.seconds(rows, 1), self.seconds(rows, width)
         if math.isnan(plain) or math.isnan(usual):
             return
-        instalment = self._owed / _INSTALMENTS
-        self._owed -= instalment
         # Usual times, so that a pause of the machine is not held against drafts.
         self._spent += tokens * plain
-        self._saved = min(self._saved + tokens * plain - usual, _CREDIT * plain) - instalment
+        self._saved = min(self._saved + tokens * plain - usual, _CREDIT * plain)
 
     def judged(self, source: str, accepted: int, drafted: int) -> None:
         """Learn how many tokens of a draft were accepted; the first rejected one counts too."""

@@ -6,7 +6,6 @@ import functools
 from collections.abc import Iterator, Sequence
 from typing import TypeGuard, overload
 
-from dera_rag.decoding.averages import Averages
 from dera_rag.decoding.engine import Engine
 from dera_rag.decoding.mixer import Mixer
 from dera_rag.decoding.path import LambdaPath
@@ -55,9 +54,9 @@ class DeraDecoder:
         batch_size: Most prompts decoded together, ≥ 1. Of longer lists the others join as rows
             end; answers do not depend on it.
         mixer: How both branches' logits become one distribution; `LinearMixer()` by default.
-        speculation: "auto" (default) drafts tokens, from the prompt, from earlier answers to it and
-            by a model with averaged weights, while that saves time; "always" whenever there is a
-            guess; "off" never. Tokens are the same; the last digits of a trace may differ.
+        speculation: "auto" (default) drafts tokens from the prompt and from earlier answers to it
+            while that saves time, "always" whenever there is a guess, "off" never. Tokens are the
+            same; the last digits of a trace may differ.
         deterministic: Whether answers repeat bit for bit in every dtype, see `Engine`.
 
     Raises:
@@ -77,7 +76,7 @@ class DeraDecoder:
         self.batch_size = check_batch_size(batch_size)
         self.mixer = mixer
         self.deterministic = deterministic
-        self._speculator = Speculator(check_speculation(speculation), Averages(pair))
+        self._speculator = Speculator(check_speculation(speculation))
 
     @property
     def statistics(self) -> DecodingStatistics:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from dera_rag.decoding.drafts import Drafter
 from dera_rag.decoding.text import Detokenizer
@@ -12,9 +11,6 @@ from dera_rag.decoding.trace import TraceMode, build_trace
 from dera_rag.numerics import Sampling
 from dera_rag.protocols import Branches
 from dera_rag.types import BranchedPrompt, FinishReason, Generation, Usage
-
-if TYPE_CHECKING:
-    from dera_rag.decoding.averages import AverageDrafter
 
 
 @dataclass(frozen=True)
@@ -57,7 +53,6 @@ class Row:
         passes: Passes of the models the answer took, the prompt's included.
         idle: Positions read for the row after it ended, while it stays in its batch.
         drafter: Finds drafts for it in texts, once one was asked for.
-        average: Drafts for it by a model with averaged weights, once that was worth it.
         text: The whole answer, once it has ended.
         finish_reason: Why it ended; None before.
         error: Why it failed; None unless it did.
@@ -73,7 +68,6 @@ class Row:
     passes: int = 0
     idle: int = 0
     drafter: Drafter | None = None
-    average: AverageDrafter | None = None
     text: str = ""
     finish_reason: FinishReason | None = None
     error: Exception | None = None

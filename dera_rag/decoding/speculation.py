@@ -13,15 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from dera_rag.decoding.averages import AverageDrafter, Averages
-from dera_rag.decoding.costs import WIDTHS, Choice, CostModel
+from dera_rag.decoding.costs import WIDTHS, CostModel
 from dera_rag.decoding.drafts import Draft, Drafter
 from dera_rag.decoding.rows import Row
 from dera_rag.errors import InvalidValueError
 
 SpeculationMode = Literal["auto", "off", "always"]
 _NOTHING = Draft((), "none 0")
-_AVERAGE = "average 6"
 # Answers that are remembered as drafts for the same prompt at another λ.
 _ANSWERS = 64
 
@@ -71,12 +69,10 @@ class Speculator:
     Args:
         mode: "auto" drafts while it pays; "always" whenever there is a guess; "off" never, and
             only counts.
-        averages: Averaged models that draft too; None for none.
     """
 
-    def __init__(self, mode: SpeculationMode = "auto", averages: Averages | None = None) -> None:
+    def __init__(self, mode: SpeculationMode = "auto") -> None:
         self._mode = mode
-        self._averages = averages
         self._costs = CostModel()
         self._answers: OrderedDict[tuple[int, ...], tuple[int, ...]] = OrderedDict()
         self.statistics = DecodingStatistics()
@@ -93,14 +89,11 @@ class Speculator:
             return []
         started = time.perf_counter()
         drafts = [self._look(row, longest) for row in rows]
-        choice = self._choice(rows, drafts)
+        width = self._width(rows, drafts)
         self._costs.looked(time.perf_counter() - started)
-        width = self._average_width(rows, longest, choice)
-        if width > 1:
-            return self._drawn(rows[0], width)
-        if choice.width < 2:
+        if width < 2:
             return []
-        return [Draft(draft.tokens[: choice.width - 1], draft.source) for draft in drafts]
+        return [Draft(draft.tokens[: width - 1], draft.source) for draft in drafts]
 
     def learn(
         self,
@@ -139,8 +132,6 @@ class Speculator:
         self.statistics.answers += 1
         self.statistics.tokens += len(row.token_ids)
         self.statistics.passes += row.passes
-        if self._averages is not None:
-            self._averages.met(row.request.lam)
         self._answers[row.request.prompt] = tuple(row.token_ids)
         self._answers.move_to_end(row.request.prompt)
         while len(self._answers) > _ANSWERS:
@@ -161,44 +152,12 @@ class Speculator:
         drafts = row.drafter.propose(row.token_ids, count)
         return max(drafts, key=lambda draft: self._costs.acceptance(draft.source), default=_NOTHING)
 
-    def _choice(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> Choice:
+    def _width(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> int:
         if self._mode == "always":
-            return Choice(1 + max(len(draft.tokens) for draft in drafts), 1.0)
+            return 1 + max(len(draft.tokens) for draft in drafts)
         chances = [
             (self._costs.acceptance(draft.source), len(draft.tokens))
             for row, draft in zip(rows, drafts, strict=True)
             if row.live
         ]
-        return self._costs.best(chances)
-
-    def _average_width(self, rows: Sequence[Row], longest: int, other: Choice) -> int:
-        """Positions to verify of a draft by the averaged model; 1 where that is not the best."""
-        row = rows[0]
-        longest = min(longest, row.room - 1)
-        if len(rows) > 1 or longest < 1 or not self._averages or not self._averages.offer(row):
-            return 1
-        if self._mode == "always":
-            return 1 if other.width > 1 else 1 + longest
-        choice = self._costs.best([(self._costs.acceptance(_AVERAGE), longest)], drawn=True)
-        if choice.rate <= other.rate:
-            return 1
-        usual = self.statistics.tokens / max(self.statistics.answers, 1)
-        left = min(row.room, usual - len(row.token_ids))
-        worth = row.average is not None or self._costs.repays(choice.rate, left)
-        return choice.width if worth else 1
-
-    def _drawn(self, row: Row, width: int) -> list[Draft]:
-        """A draft by the averaged model, which first reads the prompt."""
-        started = time.perf_counter()
-        if row.average is None:
-            model = self._averages.model(row.request.lam) if self._averages else None
-            if model is None:
-                return []
-            made = time.perf_counter()
-            self._costs.owe(made - started)
-            row.average = AverageDrafter(model, row.request)
-            started = time.perf_counter()
-            self._costs.prepared(started - made)
-        tokens = row.average.propose(row.token_ids, width - 1)
-        self._costs.drawn(len(tokens), time.perf_counter() - started)
-        return [Draft(tokens, _AVERAGE)]
+        return self._costs.best_width(chances)

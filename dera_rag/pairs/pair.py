@@ -12,14 +12,13 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from dera_rag.errors import InvalidValueError, MissingFileError, PairMismatchError
+from dera_rag.errors import MissingFileError
 from dera_rag.pairs.adapter import open_adapter
 from dera_rag.pairs.adapter_session import AdapterSession
 from dera_rag.pairs.compatibility import check_same_ids, check_same_kind, mixable_ids
 from dera_rag.pairs.encoder_decoder import EncoderDecoderRows, decoder_start
 from dera_rag.pairs.engine import PREFIX_CACHE, Engine, LeanBranches, check_engine, lean_branches
 from dera_rag.pairs.facts import chosen_template, context_limit, end_ids, report_oddities
-from dera_rag.pairs.lean import weight_bytes
 from dera_rag.pairs.loading import Side, Source, open_side
 from dera_rag.pairs.lora import RowSwitch
 from dera_rag.pairs.memory import MemoryProbe, check_memory, free_memory
@@ -31,8 +30,6 @@ from dera_rag.protocols import Branches
 
 _LOG = logging.getLogger(__name__)
 _EMBEDDED_NAME = "venues-pair"
-_BRANCHES = Branches.REFERENCE, Branches.ALIGNED
-_LARGEST_AVERAGE = 128 * 2**20
 
 
 class ModelPair:
@@ -290,27 +287,6 @@ class ModelPair:
         the rounding: in bfloat16 the same question could then be answered in two ways.
         """
         return self._session(prompts, branches, self._lean.afresh)
-
-    def averaged(self, lam: float) -> ModelPair | None:
-        """One model with averaged weights, which drafts for the two.
-
-        Only of small models that were loaded here: from `_LARGEST_AVERAGE` on a third model would
-        be felt in memory.
-
-        Args:
-            lam: λ ≥ 0.
-        """
-        from dera_rag.pairs.interpolation import interpolated
-
-        if len(self._lean.rows) < len(_BRANCHES) or weight_bytes(self.aligned) > _LARGEST_AVERAGE:
-            return None
-        try:
-            made = interpolated(self, lam)
-        except (InvalidValueError, PairMismatchError):
-            return None
-        models = dict.fromkeys(_BRANCHES, made.aligned)
-        made._lean = lean_branches(models, made.vocab_size, "lean", 0, dict.fromkeys(models, True))
-        return made
 
     def _session(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Sequence
 
@@ -27,7 +26,6 @@ class TablePair:
         seed: Of the table.
         bad: Whether the aligned branch gives NaN after a sequence; never by default.
         max_length: Context length; None without a limit.
-        averages: Whether it offers an average of its branches to draft with.
     """
 
     def __init__(
@@ -37,7 +35,6 @@ class TablePair:
         *,
         bad: Callable[[Sequence[int]], bool] | None = None,
         max_length: int | None = None,
-        averages: bool = False,
     ) -> None:
         self.name = "table"
         self.tokenizer = tokenizer
@@ -46,24 +43,12 @@ class TablePair:
         self.vocab_size = len(tokenizer)
         self.stop_ids = frozenset([int(tokenizer.eos_token_id)])
         self.bad = bad
-        self.averages = averages
         generator = torch.Generator().manual_seed(seed)
         self.tables = {
             branch: 3 * torch.randn(_LINES, self.vocab_size, generator=generator)
             for branch in _BRANCHES
         }
         self.sessions: list[TableSession] = []
-
-    def averaged(self, lam: float) -> TablePair | None:
-        """A pair whose branches are both the mixture at λ, rounded to quarters."""
-        if not self.averages:
-            return None
-        made = copy.copy(self)
-        reference, aligned = self.tables.values()
-        mixture = (4 * (reference + lam * (aligned - reference))).round() / 4
-        made.tables = dict.fromkeys(_BRANCHES, mixture)
-        made.sessions, made.bad = [], None
-        return made
 
     def start(self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]) -> TableSession:
         """A session over the prompts; `sessions` lists them all."""

@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 
 from dera_rag import DeraDecoder, Sampling
-from dera_rag.decoding.averages import AverageDrafter, Averages
 from dera_rag.decoding.costs import CostModel
 from dera_rag.decoding.drafts import Drafter, Lookup
-from dera_rag.decoding.rows import Request, Row
 from dera_rag.decoding.speculation import Speculator
 from dera_rag.errors import InvalidValueError
-from dera_rag.protocols import Branches
 from dera_rag.testing import TablePair, assert_same_tokens, cache_free_logits, tiny_tokenizer
 from dera_rag.testing import write_pair as write_tiny_pair
 from tests.decoding.test_engine import random_request
@@ -25,9 +22,6 @@ GREEDY = Sampling(temperature=0.0, max_new_tokens=24)
 def both_ways(pair, requests, speculator, rng):
     """Answers of a batch without drafts and with them, drafted a tenth wrong."""
     answers, drafts = [], [()] * len(requests)
-    speculator._averages = averages = Averages(pair)
-    for request in requests:
-        averages.met(request["lam"])
     for own in (Speculator("off"), speculator):
         decoder = DeraDecoder(pair, batch_size=3)
         decoder._speculator = own
@@ -65,7 +59,7 @@ def test_answers_are_those_of_plain_decoding(cases):
     drafted = accepted = 0
     for seed in range(cases(60, 1000)):
         rng = random.Random(seed)
-        pair = TablePair(TOKENIZER, seed=seed, averages=rng.random() < 0.5)
+        pair = TablePair(TOKENIZER, seed=seed)
         speculator = rng.choice([Speculator("always"), Guessing(rng, pair.vocab_size)])
         requests = [random_request(pair, rng) for _ in range(rng.randint(1, 5))]
         plain, fast = both_ways(pair, requests, speculator, rng)
@@ -183,81 +177,6 @@ def test_a_context_that_is_full_is_not_drafted_beyond():
     assert plain == fast
 
 
-class TestAverages:
-    """Drafts by one model with averaged weights."""
-
-    @pytest.mark.parametrize(
-        "sampling",
-        [
-            GREEDY,
-            Sampling(seed=3, temperature=0.7, max_new_tokens=24),
-            Sampling(seed=3, repetition_penalty=1.5, repetition_scope="all", max_new_tokens=24),
-        ],
-    )
-    def test_from_the_second_answer_at_a_lam_on_the_average_drafts(self, sampling):
-        pair = TablePair(TOKENIZER, seed=8, averages=True)
-        plain = DeraDecoder(pair, speculation="off")
-        decoder = DeraDecoder(pair, speculation="always")
-        accepted = []
-        for prompt in ([40, 41], [50, 51]):
-            expected = plain.generate(prompt, 0.7, sampling)
-            decoder.statistics.drafted = decoder.statistics.accepted = 0
-            assert decoder.generate(prompt, 0.7, sampling) == expected
-            accepted.append(decoder.statistics.accepted)
-        assert accepted[1] > max(accepted[0], len(expected.token_ids) / 2)
-
-    def test_a_rejected_draft_is_taken_back(self):
-        """The drafter reads what became of its draft: the answer so far, and nothing else."""
-        pair = TablePair(TOKENIZER, seed=8, averages=True)
-        request = Request(0, (40, 41), 0.7, None, GREEDY)
-        average = pair.averaged(0.7)
-        drafter = AverageDrafter(average, request)
-        first = drafter.propose([60], 3)
-        assert average.sessions[0].rows == [[40, 41, 60, *first[:2]]]
-        drafter.propose([60, first[0], 99], 1)
-        assert average.sessions[0].rows == [[40, 41, 60, first[0], 99]]
-        again = AverageDrafter(average, request)
-        assert drafter.propose([60, 61], 4) == again.propose([60, 61], 4)
-
-    def test_models_are_kept_for_few_lams(self):
-        pair = TablePair(TOKENIZER, averages=True)
-        averages = Averages(pair)
-        row = Row(Request(0, (40,), 0.5, None), None, Branches.BOTH, token_ids=[41])
-        assert not averages.offer(row)
-        averages.met(0.5)
-        assert averages.offer(row)
-        assert averages.model(0.5) is averages.model(0.5)
-        first = averages.model(0.5)
-        for lam in (0.6, 0.7, 0.8, 0.9):
-            averages.model(lam)
-        assert averages.model(0.5) is not first
-        alone = Row(Request(0, (40,), 0.5, None), None, Branches.ALIGNED, token_ids=[41])
-        assert not averages.offer(alone)
-
-    def test_a_pair_that_offers_none_is_asked_once(self):
-        averages = Averages(TablePair(TOKENIZER))
-        averages.met(0.5)
-        row = Row(Request(0, (40,), 0.5, None), None, Branches.BOTH, token_ids=[41])
-        assert averages.offer(row)
-        assert averages.model(0.5) is None
-        assert not averages.offer(row)
-
-    @pytest.mark.parametrize("lam", [0.6, 1.5])
-    @pytest.mark.parametrize("temperature", [0.0, 1.0])
-    def test_real_models(self, lam, temperature, tmp_path, cases):
-        """Cached, cropped and averaged; random weights guess badly, so most drafts are rejected."""
-        pair = write_tiny_pair(tmp_path).load()
-        assert pair.averaged(lam).aligned is not pair.aligned
-        plain = DeraDecoder(pair, speculation="off")
-        decoder = DeraDecoder(pair, speculation="always")
-        for seed in range(cases(3, 60)):
-            sampling = Sampling(temperature=temperature, seed=seed, max_new_tokens=16)
-            prompt = [random.Random(seed).randrange(3, 300) for _ in range(5)]
-            expected = plain.generate(prompt, lam, sampling).token_ids
-            assert decoder.generate(prompt, lam, sampling).token_ids == expected
-        assert decoder.statistics.drafted > 0
-
-
 def test_unknown_speculation():
     with pytest.raises(InvalidValueError, match="unknown speculation 'on'"):
         DeraDecoder(TablePair(TOKENIZER), speculation="on")
@@ -303,19 +222,19 @@ class TestCosts:
         return costs
 
     def test_nothing_is_drafted_before_a_plain_step_was_timed(self):
-        assert CostModel().best([(1.0, 7)]).width == 1
+        assert CostModel().best_width([(1.0, 7)]) == 1
 
     def test_width_is_where_a_pass_gives_most_tokens_a_second(self):
         """p = ½, a position costs 10 %: 1.5/1.1, 1.75/1.2, 1.875/1.3, … tokens a ms."""
         costs = self.measured(0.1)
         assert costs.seconds(1, 4) == pytest.approx(1.3e-3)
-        assert costs.best([(0.5, 7)]).width == 3
-        assert costs.best([(0.95, 7)]).width == 8
-        assert costs.best([(0.5, 1)]).width == 2
-        assert costs.best([(0.05, 7)]).width == 1
+        assert costs.best_width([(0.5, 7)]) == 3
+        assert costs.best_width([(0.95, 7)]) == 8
+        assert costs.best_width([(0.5, 1)]) == 2
+        assert costs.best_width([(0.05, 7)]) == 1
 
     def test_a_dear_pass_is_not_made(self):
-        assert self.measured(1.0).best([(0.9, 7)]).width == 1
+        assert self.measured(1.0).best_width([(0.9, 7)]) == 1
 
     def test_rows_without_a_draft_count(self):
         """One row of four may gain .9 tokens for 10 % of time; of eight that would not pay."""
@@ -324,8 +243,8 @@ class TestCosts:
             for width in (1, 2):
                 for _ in range(3):
                     costs.passed(rows, width, 1e-3 * (1 + 0.2 * (width - 1)), width)
-        assert costs.best([(0.9, 1)] + [(0.0, 0)] * 3).width > 1
-        assert costs.best([(0.9, 1)] + [(0.0, 0)] * 7).width == 1
+        assert costs.best_width([(0.9, 1)] + [(0.0, 0)] * 3) > 1
+        assert costs.best_width([(0.9, 1)] + [(0.0, 0)] * 7) == 1
 
     def test_acceptance_is_learnt_and_fades(self):
         costs = CostModel()
@@ -337,18 +256,6 @@ class TestCosts:
             costs.judged("prompt 5", 4, 4)
         assert costs.acceptance("prompt 5") > 0.7
 
-    def test_a_drafting_model_must_repay_its_prompt(self):
-        """½ ms a drafted token, p = .95: 2 widths; a prompt of 6 ms is repaid by long answers."""
-        costs = self.measured(0.05)
-        costs.drawn(4, 2e-3)
-        costs.prepared(6e-3)
-        choice = costs.best([(0.95, 7)], drawn=True)
-        tokens = sum(0.95**i for i in range(choice.width))
-        each = 1 + 0.55 * (choice.width - 1)
-        assert choice.rate == pytest.approx(tokens / each)
-        assert not costs.repays(1.5, 10)
-        assert costs.repays(1.5, 20)
-
     @pytest.mark.parametrize("slope", [0.1, 0.5, 2.0])
     def test_text_that_defeats_every_draft_costs_less_than_three_percent(self, slope):
         """A simulated clock: drafts are always there and always wrong, looking costs 2 % a step."""
@@ -359,7 +266,7 @@ class TestCosts:
             if costs.solvent:
                 costs.looked(0.02 * plain)
                 spent += 0.02 * plain
-                width = costs.best([(costs.acceptance("prompt 3"), 7)]).width
+                width = costs.best_width([(costs.acceptance("prompt 3"), 7)])
             seconds = plain * (1 + slope * (width - 1))
             spent += seconds
             costs.passed(1, width, seconds, 1.0)
@@ -370,7 +277,7 @@ class TestCosts:
     def test_text_that_helps_is_drafted_nearly_always(self):
         costs, drafted = CostModel(), 0
         for _ in range(200):
-            width = costs.best([(costs.acceptance("prompt 3"), 7)]).width if costs.solvent else 1
+            width = costs.best_width([(costs.acceptance("prompt 3"), 7)]) if costs.solvent else 1
             drafted += width > 1
             kept = min(width, 4)
             costs.passed(1, width, 1e-3 * (1 + 0.05 * (width - 1)), kept)

@@ -74,9 +74,8 @@ class DeraModel(PreTrainedModel, GenerationMixin):
         """
         check_kind(pair, encoder_decoder=cls.config_class.is_encoder_decoder)
         config = cls.config_class(
-            # Copies: this configuration's attention settings are not the models' any more.
-            reference=copy.deepcopy(pair.reference.config),
-            aligned=copy.deepcopy(pair.aligned.config),
+            reference=pair.reference.config,
+            aligned=pair.aligned.config,
             vocab_size=pair.vocab_size,
             dera_lambda=check_lam(dera_lambda),
             dtype=pair.aligned.dtype,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar, cast
 
 from transformers import AutoConfig, PreTrainedConfig
@@ -14,7 +15,8 @@ class DeraConfig(PreTrainedConfig):
     """What a `DeraForCausalLM` is made of.
 
     Attributes:
-        reference: Configuration of the reference (λ=0), or its dictionary with `model_type`.
+        reference: Configuration of the reference (λ=0), which is copied, or its dictionary with
+            `model_type`.
         aligned: Likewise of the aligned model (λ=1).
         vocab_size: V, the number of token ids both models share; logits beyond it are cut. The
             smaller of both models' by default.
@@ -63,7 +65,9 @@ class DeraSeq2SeqConfig(DeraConfig):
 
 def _read_branch(name: str, config: Any) -> PreTrainedConfig:
     if isinstance(config, PreTrainedConfig):
-        return config
+        # A copy: transformers resets the attention of every configuration inside another, which
+        # would take the causal mask from the model it belongs to.
+        return copy.deepcopy(config)
     if isinstance(config, dict) and "model_type" in config:
         settings = {key: value for key, value in config.items() if key != "model_type"}
         return AutoConfig.for_model(config["model_type"], **settings)

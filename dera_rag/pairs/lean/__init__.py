@@ -1,7 +1,7 @@
 """The lean engine: decoder-only models of the Llama family on CPUs, without framework overhead."""
 
 from dera_rag.pairs.lean.model import LeanModel, lean_obstacle, packed
-from dera_rag.pairs.lean.packing import packable, plain, weight_bytes
+from dera_rag.pairs.lean.packing import packable, plain
 from dera_rag.pairs.lean.prefixes import PrefixCache
 from dera_rag.pairs.lean.rows import LeanRows
 
@@ -13,5 +13,4 @@ __all__ = [
     "packable",
     "packed",
     "plain",
-    "weight_bytes",
 ]

@@ -2,7 +2,8 @@
 
 torch keeps a weight as rows and lets the matrix product reorder it, or stream it badly, at every
 token. Packed once, one layout serves every number of rows: at four rows (fewer are padded) it costs
-what the best layout for a single row costs, and two to three times less than the usual one at 4–32.
+about what the best layout for a single row does, and at 4–32 rows the usual one took 1.2 to 2.8
+times as long (float32, Zen 4, one thread, 576 to 12,288 outputs).
 
 The packed weight takes the place of the model's own: modules of the model become views of it, which
 compute with it and unpack it when their `weight` is read, so nothing is stored twice.
@@ -148,17 +149,6 @@ def plain(model: PreTrainedModel) -> PreTrainedModel:
     if any(isinstance(module, PackedPart) for module in model.modules()):
         return copy.deepcopy(model)
     return model
-
-
-def weight_bytes(model: PreTrainedModel) -> int:
-    """Bytes of a model's parameters, packed ones included."""
-    packed = sum(
-        part.in_features * part.out_features
-        for part in model.modules()
-        if isinstance(part, PackedPart)
-    )
-    plain_bytes = sum(weight.numel() * weight.element_size() for weight in model.parameters())
-    return plain_bytes + packed * model.dtype.itemsize
 
 
 def packable(dtype: torch.dtype) -> bool:

@@ -133,7 +133,9 @@ def test_a_configuration_needs_both_models(pair):
     for settings in ({}, {"reference": pair.reference.config}, {"reference": {}, "aligned": {}}):
         with pytest.raises(InvalidValueError, match="must be a PreTrainedConfig"):
             DeraConfig(**settings)
+    attention = pair.reference.config._attn_implementation
     config = DeraConfig(reference=pair.reference.config, aligned=pair.aligned.config.to_dict())
+    assert pair.reference.config._attn_implementation == attention is not None
     assert config.vocab_size == pair.reference.config.vocab_size
     assert type(config.aligned) is type(pair.aligned.config)
     assert not config.is_encoder_decoder
