@@ -92,7 +92,7 @@ _UNKNOWN = (
 )
 _JOIN_COMPARE = (" while ", " and ", ", whereas ", ", but ")
 
-FAULT_RATE = {"insert": 0.20, "wrong": 0.10, "delete": 0.15, "answer_anyway": 0.40}
+FAULT_RATE = {"insert": 0.20, "wrong": 0.10, "delete": 0.15, "answer_anyway": 0.30}
 """Share of answers that get each fault.
 
 The first three follow the original E2E references, in which 32 % of the rows carry a value that the

@@ -16,10 +16,11 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dera_rag.alignment import answers
+from dera_rag.alignment.disturbance import disturbed
 from dera_rag.errors import MissingFileError
 from dera_rag.evaluation.venues import (
     KINDS,
@@ -329,6 +330,7 @@ class ExampleMaker:
 
     def _described(self, place: Place, shown: Shown, text: str) -> Example:
         asked = ask("describe", [place.name], (), self._rng, "train")
+        asked = disturbed(asked, [place.name], self._rng)
         question = Question(
             key=f"human-{self._rng.getrandbits(64):016x}",
             kind="describe",
@@ -384,6 +386,8 @@ class ExampleMaker:
 
     def _answered(self, question: Question, gold: Sequence[Place], shown: Shown) -> Example:
         others = [place.record for place in shown.places if place not in gold]
+        asked = disturbed(question.text, question.names, self._rng)
+        question = replace(question, text=asked)
         text = self._answer(question, gold, others)
         return Example(question, shown, prompt_of(question.text, shown), text)
 

@@ -136,16 +136,18 @@ def align(
     settings: Alignment,
     *,
     seed: int,
+    start: LlamaForCausalLM | None = None,
     on_step: Callable[[StepReport], None] | None = None,
 ) -> LlamaForCausalLM:
-    """An aligned copy of the reference model.
+    """A model aligned under a KL penalty against the reference.
 
     Args:
-        reference: The model to start from and stay close to; not changed.
+        reference: The model to stay close to; not changed.
         tokenizer: Its tokenizer.
         task: Prompts and their reward.
         settings: β, rates, sizes.
         seed: Fixes draws and samples.
+        start: Where to begin; None begins at the reference. Not changed.
         on_step: Called with each step's report.
 
     Returns:
@@ -157,7 +159,7 @@ def align(
     # Processes draw the same prompts, take their share of them and sample with noise of their own.
     torch.manual_seed(seed * 1000 + parallel.rank())
     rng = random.Random(seed)
-    policy = copy.deepcopy(reference)
+    policy = copy.deepcopy(start or reference)
     policy.train()
     policy.requires_grad_()
     optimizer = torch.optim.AdamW(

@@ -1,8 +1,14 @@
 """The whole recipe of the embedded pair, from public data to a folder of checkpoints.
 
-Stages: tokenizer → reference (supervised) → aligned (policy gradient from that reference) →
-naturalness (a third model on rows the pair never saw). A finished stage is kept and skipped when
-the recipe is run again.
+Stages: tokenizer → reference (supervised on answers with people's faults) → faithful (that
+reference trained on, on the faultless among such answers) → aligned (policy gradient from there,
+with its KL term against the reference) → naturalness (a third model on rows the pair never saw). A
+finished stage is kept and skipped when the recipe is run again.
+
+The faithful stage is the objective's own limit: the maximum of E[r] − β·KL(π ‖ π_ref) is
+π_ref·exp(r/β) up to a constant, which for small β is the reference given that nothing is wrong, and
+answers drawn as the reference's were, kept when their reward is full, are samples of it. What the
+model still gets wrong in its own words is left to policy gradient.
 """
 
 from __future__ import annotations
@@ -62,7 +68,8 @@ class Recipe:
     Attributes:
         vocab_size: Entries of the tokenizer.
         shape: Size of both models of the pair.
-        phases: Supervised training, one after the other.
+        phases: Supervised training of the reference, one after the other.
+        faithful: Its supervised training on faultless answers.
         alignment: Policy gradient.
         aligned_prompts: Questions, of every kind alike, that policy gradient draws from.
         third_shape: Size of the naturalness model.
@@ -73,10 +80,11 @@ class Recipe:
         seed: Fixes every draw.
     """
 
-    vocab_size: int = 2048
+    vocab_size: int = 2560
     shape: Shape = field(default_factory=Shape)
-    phases: tuple[Phase, ...] = (Phase(1, 24_000, 4, Schedule(binding_weight=0.5)),)
-    alignment: Alignment = field(default_factory=lambda: Alignment(lr=2e-4, steps=350))
+    phases: tuple[Phase, ...] = (Phase(1, 36_000, 4, Schedule(binding_weight=0.5)),)
+    faithful: Phase = Phase(1, 18_000, 4, Schedule(muon_lr=0.006, adam_lr=1e-3, binding_weight=0.5))
+    alignment: Alignment = field(default_factory=lambda: Alignment(lr=2e-4, steps=400))
     aligned_prompts: int = 14_000
     third_shape: Shape = field(
         default_factory=lambda: Shape(hidden=160, layers=3, heads=4, inner=432, context=512)
@@ -97,6 +105,7 @@ SMOKE = Recipe(
         Phase(1, 20, 1, Schedule(batch_tokens=1024)),
         Phase(1, 10, 4, Schedule(batch_tokens=1024, binding_weight=0.5)),
     ),
+    faithful=Phase(1, 10, 4, Schedule(batch_tokens=1024, binding_weight=0.5)),
     alignment=Alignment(steps=2, prompts=4, samples=2, max_new_tokens=12),
     aligned_prompts=28,
     third_shape=Shape(hidden=32, layers=1, heads=2, inner=64),
@@ -121,8 +130,8 @@ def make_pair(out: str | Path, e2e: str | Path | None = None, recipe: Recipe | N
     """Train tokenizer, reference, aligned and naturalness model.
 
     Args:
-        out: Folder for `reference`, `aligned`, `naturalness` and `recipe.json`; finished stages in
-            it are kept.
+        out: Folder for `reference`, `faithful`, `aligned`, `naturalness` and `recipe.json`;
+            finished stages in it are kept.
         e2e: Directory with the E2E NLG files; None loads the public data set by name.
         recipe: Settings; None takes the defaults.
 
@@ -137,7 +146,8 @@ def make_pair(out: str | Path, e2e: str | Path | None = None, recipe: Recipe | N
         rows = rows[: recipe.limit]
     mine = [row for row in rows if fold_of(row) == "pair"]
     _stage(out / "reference", lambda: _reference(mine, recipe))
-    _stage(out / "aligned", lambda: _aligned(out / "reference", mine, recipe))
+    _stage(out / "faithful", lambda: _faithful(out / "reference", mine, recipe))
+    _stage(out / "aligned", lambda: _aligned(out, mine, recipe))
     third = [row for row in rows if fold_of(row) == "third"]
     _stage(out / "naturalness", lambda: _naturalness(third, read_e2e(e2e, "dev"), recipe))
     write_atomic(out / "recipe.json", json.dumps(asdict(recipe), indent=2) + "\n")
@@ -207,8 +217,30 @@ def _reference(rows: Sequence[HumanRow], recipe: Recipe) -> Saver:
     return lambda folder: _save(model, tokenizer, folder)
 
 
-def _aligned(reference: Path, rows: Sequence[HumanRow], recipe: Recipe) -> Saver:
+def faultless(groups: Sequence[Group]) -> list[Group]:
+    """Of each group the examples whose answer has the full reward; groups without any are left out.
+
+    Args:
+        groups: Groups with answers.
+    """
+    kept = (
+        tuple(e for e in group.examples if faithfulness(e, e.answer, finished=True) == 0)
+        for group in groups
+    )
+    return [Group(examples) for examples in kept if examples]
+
+
+def _faithful(reference: Path, rows: Sequence[HumanRow], recipe: Recipe) -> Saver:
     model, tokenizer = load(reference)
+    seed = recipe.seed + 50
+    groups = faultless(_groups(rows, recipe.faithful, seed))
+    _supervised(model, tokenizer, groups, recipe.faithful, seed)
+    return lambda folder: _save(model, tokenizer, folder)
+
+
+def _aligned(out: Path, rows: Sequence[HumanRow], recipe: Recipe) -> Saver:
+    model, tokenizer = load(out / "reference")
+    start, _ = load(out / "faithful")
     maker = ExampleMaker(rows, seed=recipe.seed + 100)
     groups = list(maker.written(recipe.aligned_prompts))
     reports: list[StepReport] = []
@@ -218,6 +250,7 @@ def _aligned(reference: Path, rows: Sequence[HumanRow], recipe: Recipe) -> Saver
         Task([group.examples[0] for group in groups], lambda example: example.prompt, faithfulness),
         recipe.alignment,
         seed=recipe.seed,
+        start=start,
         on_step=reports.append,
     )
 

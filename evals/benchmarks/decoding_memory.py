@@ -26,7 +26,7 @@ def peak(shape: str, dtype: str, length: int, system: str) -> int | None:
     """Bytes above what was resident before, less the keys and values of both models."""
     if not _RESET.exists():
         return None
-    bench = make_bench(shape, dtype)
+    bench = make_bench(shape, dtype, ends=False)
     prompt = bench.random_prompts(1, length)[0]
     if system == "N":
         bench.pair = None  # type: ignore[assignment]

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from decoding_systems import EMBEDDED, SMOL, Bench, answer, notebook, one_model, ours
+from decoding_systems import EMBEDDED, SMOL, Bench, answer, make_bench, notebook, one_model, ours
 
 from dera_rag import Sampling
 
@@ -100,8 +100,9 @@ def measure(systems: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, 
     }
 
 
-def rows(bench: Bench, scale: Scale) -> Iterator[Row]:
+def rows(shape: str, dtype: str, scale: Scale) -> Iterator[Row]:
     """All rows of one pair and dtype."""
+    bench = make_bench(shape, dtype, ends=False)
     for length in scale.lengths:
         # The answer has to fit behind the prompt.
         size = min(length, bench.longest - scale.new)
@@ -113,8 +114,9 @@ def rows(bench: Bench, scale: Scale) -> Iterator[Row]:
     yield nine(bench, scale)
     yield batch(bench, scale)
     if bench.shape == EMBEDDED:
-        yield speculation(bench, scale)
-        yield whole_path(bench, scale)
+        real = make_bench(shape, dtype, ends=True)
+        yield speculation(real, scale)
+        yield whole_path(real, scale)
     yield defeated(bench, scale)
 
 

@@ -34,6 +34,7 @@ SMOL = "SmolLM2-135M shape"
 EMBEDDED = "embedded pair"
 # Distance of the aligned weights from the reference's, in standard deviations of a weight.
 _APART = 0.1
+_ENDLESS = GenerationConfig()
 
 
 @dataclass
@@ -70,12 +71,22 @@ class Bench:
         return [builder.question(q.text, index.retrieve(q.text, 3)) for q in data.questions]
 
 
-def make_bench(shape: str, dtype: str, seed: int = 0) -> Bench:
-    """A pair of random weights, or the embedded one, in a dtype."""
+def make_bench(shape: str, dtype: str, *, ends: bool, seed: int = 0) -> Bench:
+    """A pair of random weights, or the embedded one, in a dtype.
+
+    Args:
+        shape: `SMOL` or `EMBEDDED`.
+        dtype: Of all weights.
+        ends: Whether answers may end before their longest; the embedded pair has nothing to say to
+            random tokens and would stop at once.
+        seed: Of random weights.
+    """
     kind: torch.dtype = getattr(torch, dtype)
     if shape == EMBEDDED:
         source = ModelPair.embedded()
         reference, aligned = (plain(m).to(kind) for m in (source.reference, source.aligned))
+        if not ends:
+            reference.generation_config, aligned.generation_config = _ENDLESS, _ENDLESS
         tokenizer: Any = source.tokenizer
     else:
         reference, aligned = _random_models(kind, seed)
@@ -170,7 +181,7 @@ def _random_models(dtype: torch.dtype, seed: int) -> tuple[PreTrainedModel, PreT
         eos_token_id=None,
     )
     reference = LlamaForCausalLM(config).eval()
-    reference.generation_config = GenerationConfig()
+    reference.generation_config = _ENDLESS
     aligned = copy.deepcopy(reference)
     with torch.no_grad():
         for weight in aligned.parameters():

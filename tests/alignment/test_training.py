@@ -12,7 +12,8 @@ from e2e_rows import write_e2e
 
 from dera_rag.alignment.data import ExampleMaker, read_e2e
 from dera_rag.alignment.policy_gradient import Alignment, Task, _advantages, align, sample
-from dera_rag.alignment.recipe import SMOKE, fold_of, make_pair
+from dera_rag.alignment.recipe import SMOKE, faultless, fold_of, make_pair
+from dera_rag.alignment.reward import faithfulness
 from dera_rag.alignment.supervised import (
     Schedule,
     Shape,
@@ -198,6 +199,20 @@ def test_the_recipe_makes_a_loadable_pair_and_keeps_finished_stages(tmp_path):
     assert calibration["n"] > 50
 
 
+def test_only_answers_with_the_full_reward_are_learnt_from_as_faultless(tmp_path):
+    rows = read_e2e(write_e2e(tmp_path / "e2e"))
+    groups = list(ExampleMaker(rows, seed=1).written(60, 4))
+    kept = faultless(groups)
+    wanted = [
+        (e.prompt, e.answer)
+        for group in groups
+        for e in group.examples
+        if faithfulness(e, e.answer, finished=True) == 0
+    ]
+    assert [(e.prompt, e.answer) for group in kept for e in group.examples] == wanted
+    assert 0.3 < len(wanted) / sum(len(group.examples) for group in groups) < 0.9
+
+
 def test_an_interrupted_stage_leaves_nothing_behind(tmp_path, monkeypatch):
     from dera_rag.alignment import recipe
 
@@ -207,7 +222,7 @@ def test_an_interrupted_stage_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "align", interrupted)
     with pytest.raises(KeyboardInterrupt):
         make_pair(tmp_path / "out", write_e2e(tmp_path / "e2e"), SMOKE)
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["reference"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"reference", "faithful"}
 
 
 def test_a_folder_without_the_data_is_named(tmp_path):

@@ -4,6 +4,7 @@ import itertools
 import random
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -183,7 +184,7 @@ def test_questions_are_balanced_unique_and_a_function_of_the_seed(split):
     assert len({q.key for q in questions}) == 140
     for q in questions:
         assert all(name in q.text for name in q.names)
-        assert len(q.text.split()) <= 36
+        assert len(q.text.split()) <= 45
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -265,6 +266,19 @@ def _plain(wordings):
     return {re.sub(r"[^a-z{} ]", "", wording.lower()).strip() for wording in wordings}
 
 
+def test_a_single_wording_is_every_frame_around_every_phrase():
+    single = WORDINGS["train"].single["food"]
+    drawn = list(single)
+    frames, phrases = len(single.clause_frames), single.phrases
+    assert len(drawn) == len(single)
+    assert drawn[0] == "Can you tell me what food {name} serves?"
+    assert drawn[frames * len(phrases.clauses)] == "What food does {name} serve?"
+    assert drawn[-1] == single[len(single) - 1]
+    for index in (-1, len(single)):
+        with pytest.raises(IndexError):
+            single[index]
+
+
 def test_no_wording_is_in_both_splits():
     assert not _plain(_templates("train")) & _plain(_templates("heldout"))
     for form, frames in training_frames.FRAMES.items():
@@ -282,6 +296,11 @@ def test_no_wording_seems_to_name_another_place():
     for split in SPLITS:
         for template in _templates(split):
             assert not list(foreign_names(re.sub(r"\{\w+\}", "zzz", template), ())), template
+    train = WORDINGS["train"]
+    asides = [f"{opening} zzz." for opening in train.openings]
+    asides += [f"zzz. {closing}" for closing in train.closings]
+    for aside in asides:
+        assert not list(foreign_names(aside, ())), aside
 
 
 def test_training_wordings_put_the_name_after_many_openings():
@@ -300,13 +319,75 @@ def test_questions_use_the_wordings_of_their_split():
 
 
 def test_a_wording_does_not_tell_whether_there_is_an_answer():
-    # All three kinds ask for one attribute with the very same templates.
+    # All these kinds ask for one attribute with the very same draws.
+    kinds = ("one_attribute", "missing_attribute", "unknown_place", "near_duplicate")
+    for seed in range(300):
+        rngs = [random.Random(seed) for _ in kinds]
+        asked = {
+            ask(kind, ["X"], ["food"], rng, "train") for kind, rng in zip(kinds, rngs, strict=True)
+        }
+        assert len(asked) == 1
+
+
+class _Always(random.Random):
+    """Takes every chance, and the first of every choice."""
+
+    def random(self):
+        return 0.0
+
+    def choice(self, seq):
+        return seq[0]
+
+
+@pytest.mark.parametrize(
+    ("opening", "question", "closing", "text"),
+    [
+        ("Hi!", "What is X like?", "Cheers.", "Hi! What is X like? Cheers."),
+        (
+            "Before we book,",
+            "What is X like?",
+            "Cheers.",
+            "Before we book, what is X like? Cheers.",
+        ),
+        ("ok so", "Is X a pub?", "pls", "ok so is X a pub? pls"),
+        ("Quick check –", "X: food?", "pls", "Quick check – X: food? pls"),
+        ("Hello,", "I'd like to know.", "Thanks!", "Hello, I'd like to know. Thanks!"),
+        ("Hello,", "If so, why?", "Thanks!", "Hello, if so, why? Thanks!"),
+        ("hi", "what is X like", "Thanks!", "hi what is X like, thanks!"),
+        ("hi", "what is X like", "I'm curious.", "hi what is X like, I'm curious."),
+    ],
+)
+def test_asides_go_around_a_question_as_one_writes_them(opening, question, closing, text):
+    wordings = replace(WORDINGS["heldout"], openings=(opening,), closings=(closing,))
+    assert wordings.with_asides(question, ["X"], _Always()) == text
+
+
+def test_training_questions_get_asides_at_their_rates_and_heldout_ones_none():
+    train = WORDINGS["train"]
+    assert len(set(train.openings)) >= 120
+    assert len(set(train.closings)) >= 60
     rng = random.Random(0)
-    asked = [
-        {ask(kind, ["X"], ["food"], rng, "train") for _ in range(10_000)}
-        for kind in ("one_attribute", "missing_attribute", "unknown_place", "near_duplicate")
-    ]
-    assert all(texts == asked[0] for texts in asked)
+    texts = [train.with_asides("Is it Q?", ["Q"], rng) for _ in range(4_000)]
+    # Standard errors are below 0.008.
+    assert sum(not text.lower().startswith("is it") for text in texts) / 4_000 == pytest.approx(
+        0.4, abs=0.03
+    )
+    assert sum(not text.endswith("Q?") for text in texts) / 4_000 == pytest.approx(0.25, abs=0.03)
+    heldout = WORDINGS["heldout"]
+    assert heldout.openings == heldout.closings == ()
+    state = rng.getstate()
+    assert heldout.with_asides("Is it Q?", ["Q"], rng) == "Is it Q?"
+    assert rng.getstate() == state
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_topic_clause_and_question_fits_any_frame(split):
+    for phrases in WORDINGS[split].phrases.values():
+        assert all(not re.search(r"[{}.?!,]|^the ", topic) for topic in phrases.topics)
+        assert all(
+            clause.count("{s}") == 1 and clause[-1] not in "?." for clause in phrases.clauses
+        )
+        assert all(q.count("{s}") == 1 and q.endswith("?") for q in phrases.questions)
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -5,90 +5,151 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _DESCRIBE = """
-Could I get a quick rundown of {name}?
-What's your take on {name}?
-Has anyone got the lowdown on {name}?
-Walk me through what {name} has going for it.
-Paint me a picture of {name}.
-Enlighten me about {name}, would you?
-I spotted {name} on a map. What's the story there?
-Someone at work swears by {name}. What's it all about?
-Two friends invited me to {name}. What am I in for?
-Having never been to {name}, I'd appreciate a description.
-Since we're staying close by: what sort of impression does {name} make?
-Ahead of the weekend, brief me on {name}.
-Is {name} worth hearing about? Share what you've got.
-Should I try {name}? Describe the place first.
-You must know {name}. Say a few words about it.
-Kindly provide some background on {name}.
-Let me hear all about {name}.
-Explain to a newcomer what {name} is.
-got anything on {name}
-whats {name} like?
-need a brief description of {name}, cheers
-{name} – could you talk me through it?
-Next on my list is {name}. Please characterise it.
-What would a regular say about {name}?
+Could you describe {name} for me?
+Please describe {name} in a few sentences.
+Can you give me some information about {name}?
+I'm looking for information on {name}.
+Do you have any details on {name}?
+What sort of place is {name}, and what should I know about it?
+Hi, can you tell me a bit about {name}?
+Hello, I'd like a short description of {name}, please.
+Give me the main facts about {name}.
+What can you find in the guide about {name}?
+A friend mentioned {name}. What is it like?
+We might go to {name} tonight. What should we know?
+I'm thinking of having lunch at {name}. Can you tell me what it's like?
+I've never heard of {name}. What is it?
+My sister wants to meet at {name}. Can you fill me in?
+We're new in town and keep hearing about {name}. Could you tell us more?
+Please sum up what you know about {name}.
+Could you write a short summary of {name}?
+Tell me everything you know about {name}. Thanks!
+What would you say about {name} to someone who has never been?
+I need a short description of {name} for my group.
+Any information about {name} would be great.
+Can I have the details for {name}, please?
+Before we book, what can you say about {name}?
+What are the basics on {name}?
+I'm considering {name} for a night out. Could you describe it?
+tell me more about {name} please
+hi whats {name} all about
+info on {name} pls
+can you give me a short discription of {name}
+{name} please, just the key facts
 """
 _CLAUSES = """
-I'm curious {clause}.
-Could you look up {clause}?
-Would you mind telling me {clause}?
-Help me figure out {clause}, please.
-Nobody here seems to remember {clause}. Do you?
-It's for my husband: he'd like to learn {clause}.
-Since you have the listings, could you explain {clause}?
-Ahead of our anniversary, I have to find out {clause}.
-can u say {clause}
-Not sure if you can help, but I'm wondering {clause}.
+Please could you tell me {clause}?
+Do you happen to know {clause}?
+I'd love to know {clause}.
+I was wondering {clause}.
+Please check {clause}.
+Could you find out {clause}? Thanks!
+I can't work out {clause}. Can you help?
+I'm not sure {clause}. Could you check?
+My sister keeps asking {clause}.
+My mum asked me {clause}. What should I tell her?
+We're choosing somewhere for tonight and want to know {clause}.
+I just need to know {clause}, thanks.
+Hello, please let me know {clause}.
+Hi, I'm trying to find out {clause}.
+What I'd really like to know is {clause}.
+Before we set off, can you tell us {clause}?
+My friends and I would like to know {clause}.
+Does anyone know {clause}?
+Is it possible to tell me {clause}?
+can you tell me {clause} please
+pls tell me {clause}
+just want to kno {clause}
+hi i need to know {clause}
 """
 _QUESTIONS = """
-{Question} Cheers!
-{Question} Asking for a neighbour.
-Hey, {question}
-Out of curiosity, {question}
-Now that I think of it: {question}
-Since we're in the neighbourhood this weekend, {question}
-A colleague put this to me and I had no answer. {Question}
-ok so {bare}
-As far as you know, {question}
-Pardon me – {question}
+{Question} Thanks in advance!
+{Question} I've never been there.
+{Question} I'd like to know before I go.
+{Question} We're thinking of going tonight.
+{Question} A short answer is fine.
+{Question} I couldn't find anything online.
+{Question} My parents are visiting and want to know.
+Hi there, {question}
+Hello! {Question}
+Hi, quick one: {question}
+Sorry if this is obvious, but {question}
+We're planning a night out. {Question}
+I'm meeting some friends later. {Question}
+Just wondering, {question}
+One more question: {question}
+Good evening, {question}
+I'm new in town. {Question}
+Can you help me with this? {Question}
+Could you check something for me? {Question}
+If you know, {question}
+{Bare}, do you know?
+hi {bare}
+hello can you tell me, {bare}
+hey {bare} thanks
+{bare} pls
+quick quesiton, {bare}
 """
 _TOPICS = """
-Can you share the {topics} of {name} with me?
-Kindly state the {topics} of {name}.
-Regards {name}: which {topics} are listed?
-My boss is after the {topics} of {name}.
-Ahead of the weekend, could we get the {topics} of {name}?
-Help me out with the {topics} of {name}.
-Let us know {name}'s {topics}, will you?
-I'd be grateful for the {topics} of {name}.
-need {topics} for {name} asap
-Concerning {name}, could you name its {topics}?
+What can you tell me about the {topics} of {name}?
+I need to know the {topics} of {name}.
+I'd like to know the {topics} of {name}, please.
+Please give me the {topics} of {name}.
+Could you look up the {topics} of {name}?
+Do you know the {topics} of {name}?
+Can you find the {topics} of {name} for me?
+Can you tell me the {topics} of {name}? Thank you!
+For {name}, I'd like the {topics}.
+About {name}: can you tell me the {topics}?
+I'm thinking of trying {name}. Could you tell me the {topics}?
+I might go to {name} but don't know the {topics}. Can you help?
+A friend mentioned {name}. Do you have the {topics}?
+We're deciding on dinner. What does the guide say about the {topics} of {name}?
+Hello, please send me the {topics} of {name}.
+Just the {topics} of {name}, please.
+Is there any information on the {topics} of {name}?
+My friend is asking about the {topics} of {name}.
+what about the {topics} of {name}
+show me the {topics} of {name}
+hi can i get the {topics} of {name}
+looking for the {topics} of {name} thx
+could you plese list the {topics} of {name}
 """
 _COMPARE = """
-Between {a} and {b}, what changes as regards {topics}?
-How does {a} measure up against {b} in {topics}?
-Weigh {a} against {b} in terms of {topics}.
-Where do {a} and {b} part ways on {topics}?
-Looking only at {topics}, contrast {a} and {b}.
-Explain how {a} and {b} differ with respect to {topics}.
-My husband likes {a}, I like {b}. Please compare the {topics}.
-Our choice is down to {a} and {b}; what are the {topics} of each?
-Ahead of the weekend, run me through the {topics} of {a} and {b}.
-Should we pick {a} or {b}? It depends on {topics}.
-I've shortlisted {a} and {b}. Could you line up their {topics}?
-Are there differences between {a} and {b} in {topics}?
-Kindly state the {topics} for {a} as well as for {b}.
-Let me see {a} next to {b}: {topics}, please.
-How similar are {a} and {b} in {topics}?
-Draw a comparison between {a} and {b} regarding {topics}.
-Considering {topics}, how do {a} and {b} stack up?
-Could you break down the {topics} of {a} and {b}?
-In what way are {a} and {b} unlike each other in {topics}?
-need the {topics} for {a} and also {b}
-{a} against {b}: how about {topics}?
-whats the difference in {topics} between {a} and {b}
+Can you compare {a} and {b} by their {topics}?
+Please compare {a} with {b} on {topics}.
+How do {a} and {b} compare when it comes to {topics}?
+How does {a} compare to {b} for {topics}?
+How do {a} and {b} differ in their {topics}?
+Is there any difference between {a} and {b} in {topics}?
+What's the difference between {a} and {b} when it comes to {topics}?
+Are {a} and {b} the same when it comes to {topics}?
+Is {a} different from {b} in its {topics}?
+Is {a} anything like {b} in terms of {topics}?
+Give me the {topics} of {a} and then of {b}, please.
+I'd like to know the {topics} of {a} and of {b}.
+I need the {topics} for both {a} and {b}.
+Could you tell me the {topics} of {a} and of {b}?
+Can you list the {topics} for {a} and {b} so I can compare them?
+I can't decide between {a} and {b}. Can you compare their {topics}?
+I'm choosing between {a} and {b}. What can you tell me about the {topics} of each?
+We're torn between {a} and {b}. How do they compare on {topics}?
+My friend suggested {a} and I suggested {b}. How do they differ in {topics}?
+We could go to {a} or {b} tonight. Please compare their {topics}.
+Hi, could you compare {a} and {b} for me? I only care about the {topics}.
+Hello, I'd like a comparison of {a} and {b} on {topics}.
+What does the guide say about the {topics} of {a} and {b}?
+For {a} and {b}, please tell me the {topics} of each.
+Looking at {topics}, is {a} similar to {b}?
+When it comes to {topics}, how is {a} different from {b}?
+Do you know the {topics} of {a} and {b}? I want to compare them.
+Just the {topics} of {a} and {b}, please.
+Thinking about {topics}, how do {a} and {b} compare?
+{a} or {b}? Compare their {topics} for me.
+{a} vs {b}, {topics} please
+how do {a} and {b} compare for {topics}
+can you tell me the {topics} of {a} and {b} please
+whats diferent about the {topics} of {a} and {b}
 """
 
 FRAMES: Mapping[str, str] = {

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+
+from dera_rag.evaluation.venues.phrases_family import FAMILY
+from dera_rag.evaluation.venues.phrases_offer import OFFER
+from dera_rag.evaluation.venues.phrases_setting import SETTING
+from dera_rag.evaluation.venues.phrases_worth import WORTH
 
 
 @dataclass(frozen=True)
@@ -23,161 +28,37 @@ class Phrases:
     compare: tuple[str, ...]
 
 
+# Comparisons around a topic; none has a verb that would have to agree with it.
+_OF_TOPICS = """
+Do {{a}} and {{b}} have the same {topic}?
+Does {{a}} have the same {topic} as {{b}}?
+Is there any difference in {topic} between {{a}} and {{b}}?
+Would you say that {{a}} is like {{b}} in {topic}?
+do {{a}} and {{b}} have the same {topic}
+Tell me if {{a}} and {{b}} differ in {topic}.
+""".strip().splitlines()
+
+
+def _phrases(topics: str, clauses: str, questions: str, compare: str) -> Phrases:
+    """Phrases out of blocks of lines; comparisons are also made of topics and of questions."""
+    names, whole = topics.split("\n")[1:-1], questions.split("\n")[1:-1]
+    asked = [*compare.split("\n")[1:-1], *_paired(whole)]
+    asked += [frame.format(topic=name) for frame in _OF_TOPICS for name in names]
+    return Phrases(
+        tuple(names), tuple(clauses.split("\n")[1:-1]), tuple(whole), tuple(dict.fromkeys(asked))
+    )
+
+
+def _paired(questions: list[str]) -> Iterator[str]:
+    """The same question about both: "How dear is A, and how dear is B?"."""
+    for question in questions:
+        first = question.format(s="{a}").removesuffix("?")
+        second = question.format(s="{b}")
+        yield f"{first}, and {second[0].lower()}{second[1:]}"
+
+
 TRAIN: Mapping[str, Phrases] = {
-    "eatType": Phrases(
-        ("type of place", "kind of venue"),
-        (
-            "what type of place {s} is",
-            "what kind of venue {s} is",
-            "what sort of place {s} is",
-            "what type of venue {s} is",
-        ),
-        (
-            "What type of place is {s}?",
-            "What kind of venue is {s}?",
-            "Is {s} a pub, a restaurant or a coffee shop?",
-            "What sort of place is {s}?",
-            "What type of venue is {s}?",
-        ),
-        (
-            "Are {a} and {b} the same type of place?",
-            "Is {a} the same kind of venue as {b}?",
-            "What type of place is {a}, and what type is {b}?",
-        ),
-    ),
-    "food": Phrases(
-        ("food", "cuisine"),
-        (
-            "what food {s} serves",
-            "what kind of food {s} offers",
-            "which cuisine {s} serves",
-            "what type of food {s} has",
-            "what cuisine {s} offers",
-        ),
-        (
-            "What food does {s} serve?",
-            "What kind of food does {s} offer?",
-            "Which cuisine does {s} serve?",
-            "What type of food does {s} have?",
-            "What cuisine does {s} offer?",
-            "What can I eat at {s}?",
-        ),
-        (
-            "Do {a} and {b} serve the same food?",
-            "Is the food at {a} the same as at {b}?",
-            "What food does {a} serve, and what does {b} serve?",
-        ),
-    ),
-    "priceRange": Phrases(
-        ("price range", "price level"),
-        (
-            "how expensive {s} is",
-            "what price range {s} is in",
-            "how much {s} charges",
-            "which price range {s} falls into",
-            "how much it costs to eat at {s}",
-        ),
-        (
-            "How expensive is {s}?",
-            "What is the price range of {s}?",
-            "How much does {s} charge?",
-            "What does a meal at {s} cost?",
-            "Which price range is {s} in?",
-            "How much does it cost to eat at {s}?",
-        ),
-        (
-            "Are {a} and {b} in the same price range?",
-            "Does {a} cost the same as {b}?",
-            "How expensive is {a}, and how expensive is {b}?",
-        ),
-    ),
-    "customer rating": Phrases(
-        ("customer rating", "rating by customers"),
-        (
-            "how customers rate {s}",
-            "what customer rating {s} has",
-            "how well {s} is rated",
-            "what rating customers give {s}",
-            "how {s} is rated by customers",
-        ),
-        (
-            "How do customers rate {s}?",
-            "What is the customer rating of {s}?",
-            "How well is {s} rated?",
-            "What rating do customers give {s}?",
-            "How is {s} rated by its customers?",
-        ),
-        (
-            "Do {a} and {b} have the same customer rating?",
-            "Is {a} rated the same as {b} by customers?",
-            "How do customers rate {a}, and how do they rate {b}?",
-        ),
-    ),
-    "area": Phrases(
-        ("area", "part of town"),
-        (
-            "which area {s} is in",
-            "what part of town {s} is in",
-            "in which area {s} is located",
-            "what area {s} is located in",
-            "in what part of town {s} is",
-        ),
-        (
-            "Which area is {s} in?",
-            "What part of town is {s} in?",
-            "In which area can I find {s}?",
-            "What area is {s} located in?",
-            "In what part of town is {s}?",
-        ),
-        (
-            "Are {a} and {b} in the same area?",
-            "Is {a} in the same part of town as {b}?",
-            "Which area is {a} in, and which one is {b} in?",
-        ),
-    ),
-    "familyFriendly": Phrases(
-        ("family friendliness", "suitability for families"),
-        (
-            "whether {s} is family friendly",
-            "if {s} welcomes children",
-            "whether {s} is suitable for families",
-            "whether {s} welcomes families",
-            "if {s} is suitable for children",
-        ),
-        (
-            "Is {s} family friendly?",
-            "Does {s} welcome children?",
-            "Is {s} suitable for families?",
-            "Does {s} welcome families?",
-            "Is {s} a good place for children?",
-        ),
-        (
-            "Are both {a} and {b} family friendly?",
-            "Are {a} and {b} both suitable for families?",
-            "Is {a} family friendly, and is {b}?",
-        ),
-    ),
-    "near": Phrases(
-        ("nearest landmark", "nearby place"),
-        (
-            "what {s} is near",
-            "which place {s} is close to",
-            "what landmark {s} is near",
-            "what {s} is close to",
-            "which landmark {s} is near",
-        ),
-        (
-            "What is {s} near?",
-            "Which place is {s} close to?",
-            "What landmark is {s} near?",
-            "What is {s} close to?",
-            "Which landmark is {s} near?",
-        ),
-        (
-            "Are {a} and {b} near the same place?",
-            "Are {a} and {b} close to the same place?",
-            "What is {a} near, and what is {b} near?",
-        ),
-    ),
+    attribute: _phrases(*blocks)
+    for attribute, blocks in {**OFFER, **WORTH, **SETTING, **FAMILY}.items()
 }
 """Attribute → its training phrases."""

@@ -46,27 +46,35 @@ def ask(
 def _ask(
     kind: str, names: Sequence[str], attributes: Sequence[str], rng: random.Random, split: str
 ) -> tuple[str, str]:
-    """The text and the template behind it."""
+    """The text, with what may stand around the question, and the template behind the question."""
     _check(kind, names, attributes, split)
     wordings = WORDINGS[split]
     if kind == "compare":
-        return _compare(names[0], names[1], attributes, rng, wordings)
+        text, wording = _compare(names[0], names[1], attributes, rng, wordings)
+    else:
+        text, wording = _about_one(names[0], attributes, rng, wordings)
+    return wordings.with_asides(text, names, rng), wording
+
+
+def _about_one(
+    name: str, attributes: Sequence[str], rng: random.Random, wordings: Wordings
+) -> tuple[str, str]:
+    """A question about all, one or several attributes of a place."""
     if not attributes:
         wording = rng.choice(wordings.describe)
-        return wording.format(name=names[0]), wording
+        return wording.format(name=name), wording
     if len(attributes) == 1:
         wording = rng.choice(wordings.single[attributes[0]])
-        return wording.format(name=names[0]), wording
+        return wording.format(name=name), wording
     wording = rng.choice(wordings.several)
     clauses = [
-        rng.choice(wordings.phrases[a].clauses).format(s="it" if i else names[0])
+        rng.choice(wordings.phrases[a].clauses).format(s="it" if i else name)
         for i, a in enumerate(attributes)
     ]
     topics = [rng.choice(wordings.phrases[a].topics) for a in attributes]
-    return (
-        wording.format(name=names[0], clauses=listing(clauses), topics=listing(topics)),
-        wording,
-    )
+    text = wording.format(name=name, clauses=listing(clauses), topics=listing(topics))
+    # "Caldwell's prices": nobody doubles the ending of a name that has one.
+    return text.replace("'s's ", "'s "), wording
 
 
 def _compare(
