@@ -29,7 +29,8 @@ from torch import Tensor
 from transformers import LlamaForCausalLM
 from transformers.models.llama.modeling_llama import LlamaAttention, apply_rotary_pos_emb
 
-from dera_rag.alignment.data import MOST_PASSAGES, Group
+from dera_rag.alignment.context import MOST_PASSAGES
+from dera_rag.alignment.examples import Group
 from dera_rag.evaluation.venues import LABELS, Place
 
 NOTHING = -1

@@ -21,7 +21,9 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
 
 from dera_rag.alignment import parallel
-from dera_rag.alignment.supervised import Tokens, collate, token_losses
+from dera_rag.alignment.batching import collate
+from dera_rag.alignment.sequences import Tokens
+from dera_rag.alignment.supervised import token_losses
 from dera_rag.decoding import DeraDecoder
 from dera_rag.errors import DivergedError
 from dera_rag.numerics import Sampling

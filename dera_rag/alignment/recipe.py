@@ -25,19 +25,13 @@ import torch
 from transformers import LlamaForCausalLM, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from dera_rag.alignment import parallel
-from dera_rag.alignment.data import ExampleMaker, Group, HumanRow, read_e2e
+from dera_rag.alignment.batching import collate
+from dera_rag.alignment.examples import ExampleMaker, Group
+from dera_rag.alignment.human_rows import HumanRow, read_e2e
 from dera_rag.alignment.policy_gradient import Alignment, StepReport, Task, align
 from dera_rag.alignment.reward import faithfulness
-from dera_rag.alignment.supervised import (
-    Schedule,
-    Shape,
-    collate,
-    encode_groups,
-    encode_texts,
-    new_model,
-    token_losses,
-    train,
-)
+from dera_rag.alignment.sequences import encode_groups, encode_texts
+from dera_rag.alignment.supervised import Schedule, Shape, new_model, token_losses, train
 from dera_rag.alignment.tokenizer import train_tokenizer
 from dera_rag.files import replace_directory, write_atomic
 

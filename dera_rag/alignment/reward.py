@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dera_rag.alignment.data import Example
+from dera_rag.alignment.examples import Example
 from dera_rag.evaluation.venues import Verdict, judge
 
 _BULLET = re.compile(r"(?:^|\n)\s*-\s|\b(?:type|food|area|near|name|family friendly): ")

@@ -8,13 +8,12 @@ at this size; embeddings and norms by AdamW.
 from __future__ import annotations
 
 import ctypes
-import itertools
 import logging
 import math
 import os
 import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +21,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from dera_rag.alignment import parallel
-from dera_rag.alignment.binding import NOTHING, BindingLoss, GroupLabels, Labels
-from dera_rag.alignment.data import Example, Group, question_part
+from dera_rag.alignment.batching import Batch, batches, collate
+from dera_rag.alignment.binding import BindingLoss
+from dera_rag.alignment.sequences import Tokens
 from dera_rag.errors import DivergedError
 
 logger = logging.getLogger(__name__)
@@ -72,91 +72,6 @@ class Schedule:
     binding_weight: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """A training sequence: a shared beginning, then one or more parts that do not see each other.
-
-    Attributes:
-        ids: Token ids, length S.
-        kinds: What each token is: a prompt's ("p"), an answer's ("a") or, where a part begins, one
-            that nothing predicts ("-"); length S.
-        starts: Where parts begin; none where the sequence is a single text.
-        labels: What each token is about; None where nothing is labelled.
-    """
-
-    ids: tuple[int, ...]
-    kinds: str
-    starts: tuple[int, ...] = ()
-    labels: Labels | None = None
-
-
-def one_answer(prompt: Sequence[int], answer: Sequence[int]) -> Tokens:
-    """A sequence of a prompt and its answer, END included."""
-    return Tokens((*prompt, *answer), "p" * len(prompt) + "a" * len(answer))
-
-
-def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[Tokens]:
-    """Texts without a prompt, each led and ended by END."""
-    end = tokenizer.eos_token_id
-    return [one_answer([end], [*ids, end]) for ids in tokenizer(list(texts))["input_ids"]]
-
-
-def encode_groups(tokenizer: PreTrainedTokenizerBase, groups: Sequence[Group]) -> list[Tokens]:
-    """Each group as one sequence, its questions as parts: every answer is read as the decoder will.
-
-    The records are read once for all questions about them, which halves training time. Pieces are
-    encoded apart; the tokenizer never merges across the border of a label, so the ids are those of
-    the whole prompt.
-    """
-    examples = [e for group in groups for e in group.examples]
-    passages = _encoded(tokenizer, [group.passages for group in groups])
-    asked = _encoded(tokenizer, [question_part(e.question.text) for e in examples])
-    answers = _encoded(tokenizer, [f" {e.answer}" for e in examples])
-    parts = zip(examples, asked, answers, strict=True)
-    return [
-        _sequence(group, shared, itertools.islice(parts, len(group.examples)), tokenizer)
-        for group, shared in zip(groups, passages, strict=True)
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """A text as tokens with their places in it."""
-
-    text: str
-    ids: list[int]
-    offsets: list[tuple[int, int]]
-
-
-def _encoded(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[_Encoded]:
-    made = tokenizer(texts, return_offsets_mapping=True)
-    return [
-        _Encoded(*one) for one in zip(texts, made["input_ids"], made["offset_mapping"], strict=True)
-    ]
-
-
-def _sequence(
-    group: Group,
-    shared: _Encoded,
-    parts: Iterable[tuple[Example, _Encoded, _Encoded]],
-    tokenizer: PreTrainedTokenizerBase,
-) -> Tokens:
-    maker = GroupLabels(group, shared.ids, shared.offsets)
-    labels = maker.passages
-    ids, kinds, starts = list(shared.ids), "p" * len(shared.ids), []
-    for example, question, answer in parts:
-        starts.append(len(ids))
-        names = example.question.names
-        asked = maker.part(names, question.text, question.ids, question.offsets)
-        # A comparison is about neither place until its answer names one.
-        before = asked.subject[-1] if len(names) == 1 else NOTHING
-        said = maker.part(names, answer.text, answer.ids, answer.offsets, before=before, said=True)
-        ids += [*question.ids, *answer.ids, tokenizer.eos_token_id]
-        kinds += "-" + "p" * (len(question.ids) - 1) + "a" * (len(answer.ids) + 1)
-        labels += asked + said + Labels.none(1)
-    return Tokens(tuple(ids), kinds, tuple(starts), labels)
-
-
 def new_model(tokenizer: PreTrainedTokenizerBase, shape: Shape, seed: int) -> LlamaForCausalLM:
     """A randomly initialised model with tied embeddings.
 
@@ -183,70 +98,6 @@ def new_model(tokenizer: PreTrainedTokenizerBase, shape: Shape, seed: int) -> Ll
         torch.nn.init.normal_(attention.q_proj.weight, std=0.06)
         attention.k_proj.weight.data.copy_(attention.q_proj.weight)
     return model
-
-
-def batches(
-    examples: Sequence[Tokens], batch_tokens: int, rng: random.Random
-) -> Iterator[list[Tokens]]:
-    """Batches of similar length in random order."""
-    order = sorted(examples, key=lambda e: len(e.ids) + rng.random() * 4)
-    groups: list[list[Tokens]] = [[]]
-    width = 0
-    for example in order:
-        width = max(width, len(example.ids))
-        if groups[-1] and width * (len(groups[-1]) + 1) > batch_tokens:
-            groups.append([])
-            width = len(example.ids)
-        groups[-1].append(example)
-    rng.shuffle(groups)
-    yield from groups
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Sequences as tensors, padded on the right.
-
-    Attributes:
-        ids: `[B, S]`.
-        weight: `[B, S-1]` loss weight of each predicted token; 1 for answers, 0 for padding.
-        positions: `[B, S]`; every part of a sequence goes on from the shared beginning.
-        mask: `[B, 1, S, S]`, True where a query may look; None where causality alone says it.
-        subject: `[B, S]`, as in `binding.Labels`; so are `name` and `copy`.
-    """
-
-    ids: torch.Tensor
-    weight: torch.Tensor
-    positions: torch.Tensor
-    mask: torch.Tensor | None
-    subject: torch.Tensor
-    name: torch.Tensor
-    copy: torch.Tensor
-
-
-def collate(sequences: Sequence[Tokens], pad: int, prompt_weight: float) -> Batch:
-    """Sequences as one batch."""
-    width = max(len(s.ids) for s in sequences)
-    ids = torch.full((len(sequences), width), pad)
-    weight = torch.zeros(len(sequences), width)
-    positions = torch.arange(width).repeat(len(sequences), 1)
-    part = torch.zeros(len(sequences), width, dtype=torch.long)
-    labels = torch.full((3, *part.shape), NOTHING)
-    value = {"p": prompt_weight, "a": 1.0, "-": 0.0}
-    for row, sequence in enumerate(sequences):
-        n = len(sequence.ids)
-        ids[row, :n] = torch.tensor(sequence.ids)
-        weight[row, :n] = torch.tensor([value[kind] for kind in sequence.kinds])
-        if sequence.labels is not None:
-            own = sequence.labels
-            labels[:, row, :n] = torch.tensor([own.subject, own.name, own.copy])
-        for number, start in enumerate(sequence.starts, start=1):
-            part[row, start:] = number
-            positions[row, start:] = sequence.starts[0] + torch.arange(width - start)
-    mask = None
-    if any(len(s.starts) > 1 for s in sequences):
-        same = part[:, :, None] == part[:, None, :]
-        mask = ((same | (part == 0)[:, None, :]).tril()).unsqueeze(1)
-    return Batch(ids, weight[:, 1:], positions, mask, *labels)
 
 
 def token_losses(model: LlamaForCausalLM, batch: Batch) -> torch.Tensor:

@@ -7,7 +7,9 @@ import re
 import pytest
 
 from dera_rag.alignment import answers
-from dera_rag.alignment.data import Context, HumanRow, Shown, parse_record, prompt_of, rename
+from dera_rag.alignment.context import Context, Shown
+from dera_rag.alignment.examples import prompt_of
+from dera_rag.alignment.human_rows import HumanRow, parse_record, rename
 from dera_rag.evaluation.venues import KINDS, judge, make_places, make_questions
 
 

@@ -4,26 +4,13 @@ import pytest
 import torch
 from e2e_rows import write_e2e
 
+from dera_rag.alignment.batching import collate
 from dera_rag.alignment.binding import NOTHING, BindingLoss
-from dera_rag.alignment.data import (
-    Example,
-    ExampleMaker,
-    Group,
-    Shown,
-    prompt_of,
-    question_part,
-    read_e2e,
-)
-from dera_rag.alignment.supervised import (
-    Schedule,
-    Shape,
-    collate,
-    encode_groups,
-    new_model,
-    one_answer,
-    token_losses,
-    train,
-)
+from dera_rag.alignment.context import Shown
+from dera_rag.alignment.examples import Example, ExampleMaker, Group, prompt_of, question_part
+from dera_rag.alignment.human_rows import read_e2e
+from dera_rag.alignment.sequences import encode_groups, one_answer
+from dera_rag.alignment.supervised import Schedule, Shape, new_model, token_losses, train
 from dera_rag.alignment.tokenizer import train_tokenizer
 from dera_rag.evaluation.venues import Place, Question
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from dera_rag.alignment.data import Example, Shown
+from dera_rag.alignment.context import Shown
+from dera_rag.alignment.examples import Example
 from dera_rag.alignment.reward import faithfulness
 from dera_rag.evaluation.venues import Place, Question
 

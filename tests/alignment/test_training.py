@@ -10,22 +10,14 @@ import pytest
 import torch
 from e2e_rows import write_e2e
 
-from dera_rag.alignment.data import ExampleMaker, read_e2e
+from dera_rag.alignment.batching import batches, collate
+from dera_rag.alignment.examples import ExampleMaker
+from dera_rag.alignment.human_rows import read_e2e
 from dera_rag.alignment.policy_gradient import Alignment, Task, _advantages, align, sample
 from dera_rag.alignment.recipe import SMOKE, faultless, fold_of, make_pair
 from dera_rag.alignment.reward import faithfulness
-from dera_rag.alignment.supervised import (
-    Schedule,
-    Shape,
-    batches,
-    collate,
-    encode_groups,
-    encode_texts,
-    new_model,
-    one_answer,
-    token_losses,
-    train,
-)
+from dera_rag.alignment.sequences import encode_groups, encode_texts, one_answer
+from dera_rag.alignment.supervised import Schedule, Shape, new_model, token_losses, train
 from dera_rag.alignment.tokenizer import END, train_tokenizer
 from dera_rag.errors import MissingFileError
 
