@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -82,7 +83,10 @@ class Drawer:
                 indices=[len(self._rows[row].token_ids) + j for row in own for j in range(width)],
                 seen=seen,
             )
-            out[at] = chosen.view(len(own), width)
+            chosen = chosen.view(len(own), width)
+            if whole:
+                return cast(list[list[int]], chosen.tolist())
+            out[at] = chosen
         tokens: list[list[int]] = out.tolist()
         return tokens
 

@@ -66,6 +66,11 @@ class Handle:
             return self._row.text
         return self._row.words.stable(self._row.token_ids)
 
+    @property
+    def ranked(self) -> list[Sequence[tuple[int, float]]]:
+        """The most likely tokens at each place so far, where the request asked for them."""
+        return [] if self._row is None else list(self._row.ranked)
+
     def cancel(self) -> None:
         """Give the answer up; its place in the batch is free at the next `advance`."""
         if not self.done:

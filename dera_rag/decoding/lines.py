@@ -53,7 +53,8 @@ def agreed(
     for i, row in enumerate(rows):
         for j in range(width if row.live else 0):
             given[i * width + j] = drawn[i][j]
-            if j + 1 == width or drawn[i][j] != guesses[i][j]:
+            # Behind the first position a grammar has not been asked.
+            if j + 1 == width or row.structure is not None or drawn[i][j] != guesses[i][j]:
                 break
     return given
 

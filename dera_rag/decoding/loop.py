@@ -13,8 +13,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from dera_rag.decoding.alternatives import rank_lines
 from dera_rag.decoding.drafts import Draft
 from dera_rag.decoding.drawing import Drawer
+from dera_rag.decoding.grammar import permitted, settle
 from dera_rag.decoding.lines import agreed, flatten, lines_of, measure_lines, mix_lines
 from dera_rag.decoding.mixer import LinearMixer, Mixer
 from dera_rag.decoding.rows import Request, Row
@@ -106,7 +108,9 @@ class Decode:
 
     def _row(self, request: Request) -> Row:
         words = Detokenizer(self._vocabulary, request.stops, self._pair.stop_ids)
-        return Row(request, words, branches_for(request.lam, request.trace, self._mixer))
+        row = Row(request, words, branches_for(request.lam, request.trace, self._mixer))
+        row.structure = None if request.grammar is None else request.grammar.start()
+        return row
 
     def _read_prompts(self) -> None:
         newcomers, self._newcomers = self._newcomers, []
@@ -176,9 +180,11 @@ class Decode:
         width = 1 + len(guesses[0])
         logits, lines = flatten(logits), lines_of(rows, width)
         mixture, errors = mix_lines(self._mixer, logits, lines)
-        drawn = self._drawer.draw(mixture.logits, places, guesses)
+        allowed = permitted(mixture.logits, rows, width)
+        drawn = settle(rows, self._drawer.draw(allowed, places, guesses), errors)
         given = agreed(rows, drawn, guesses)
         columns = measure_lines(rows, logits, mixture.logits, lines, given)
+        ranked = rank_lines(rows, mixture.logits, given)
         lams = lines.lam.tolist() if mixture.lam is None else mixture.lam.tolist()
         before = [len(row.token_ids) for row in rows]
         for row in rows:
@@ -188,6 +194,7 @@ class Decode:
             if row.live:
                 row.error = errors.get(line)
             if row.live:
+                row.ranked += [ranked[line]] if line in ranked else []
                 row.append(token, lams[line], columns.get(line, ()))
         counts = [len(row.token_ids) - first for row, first in zip(rows, before, strict=True)]
         new = [tokens[:count] for tokens, count in zip(drawn, counts, strict=True)]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dera_rag.decoding.drafts import Drafter
-from dera_rag.decoding.text import Detokenizer
+from dera_rag.decoding.text import Detokenizer, Ending
 from dera_rag.decoding.trace import TraceMode, build_trace
 from dera_rag.numerics import Sampling
 from dera_rag.protocols import Branches
 from dera_rag.types import BranchedPrompt, FinishReason, Generation, Usage
+
+if TYPE_CHECKING:
+    from dera_rag.decoding.grammar import Grammar, GrammarState
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class Request:
         trace: What to record.
         draft: Token ids of an answer that this one may resemble, e.g. at a neighbouring λ; a hint
             that saves time and changes nothing.
+        grammar: What the answer keeps to; None for any text. Such a row is never drafted for.
+        alternatives: How many of the most likely tokens are kept at each place, ≥ 0.
     """
 
     row: int
@@ -37,6 +43,8 @@ class Request:
     stops: tuple[str, ...] = ()
     trace: TraceMode = "auto"
     draft: tuple[int, ...] = ()
+    grammar: Grammar | None = None
+    alternatives: int = 0
 
 
 @dataclass(eq=False)
@@ -53,6 +61,8 @@ class Row:
         passes: Passes of the models the answer took, the prompt's included.
         idle: Positions read for the row after it ended, while it stays in its batch.
         drafter: Finds drafts for it in texts, once one was asked for.
+        structure: How far it has come in its grammar; None without one.
+        ranked: The most likely tokens at each place; empty unless asked for.
         text: The whole answer, once it has ended.
         finish_reason: Why it ended; None before.
         error: Why it failed; None unless it did.
@@ -68,6 +78,8 @@ class Row:
     passes: int = 0
     idle: int = 0
     drafter: Drafter | None = None
+    structure: GrammarState | None = None
+    ranked: list[Sequence[tuple[int, float]]] = field(default_factory=list)
     text: str = ""
     finish_reason: FinishReason | None = None
     error: Exception | None = None
@@ -103,6 +115,8 @@ class Row:
         self.lams.append(lam)
         self.columns.append(columns)
         ending = self.words.ending(self.token_ids, self.request.sampling.max_new_tokens)
+        if self.structure is not None and self.structure.ended:
+            ending = Ending("stop", self.words.decode(self.token_ids))
         if ending is not None:
             self.text, self.finish_reason = ending.text, ending.finish_reason
 

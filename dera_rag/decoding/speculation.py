@@ -144,7 +144,7 @@ class Speculator:
     def _look(self, row: Row, longest: int) -> Draft:
         """The likeliest draft found in texts; an empty one where there is none or no use for it."""
         count = min(longest, row.room - 1)
-        if not row.live or count < 1:
+        if not row.live or count < 1 or row.structure is not None:
             return _NOTHING
         if row.drafter is None:
             request = row.request

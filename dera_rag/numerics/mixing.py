@@ -44,12 +44,10 @@ def mix(
     """
     reference, aligned = reference.float(), aligned.float()
     weight = torch.as_tensor(lam, dtype=torch.float32, device=reference.device).reshape(-1, 1)
-    mixed = (aligned - reference).mul_(weight).add_(reference)
-    sound = _finite(mixed)
-    if bool((weight == 1).any()):
-        # r + 1·(a − r) rounds; a row at λ=1 must not depend on whether the reference ran beside it.
-        mixed = torch.where(weight == 1, aligned, mixed)
-    if sound:
+    # From λ = ½ on this is a − (1 − λ)(a − r): a row at λ=1 must not depend, by a rounding, on
+    # whether the reference ran beside it.
+    mixed = torch.lerp(reference, aligned, weight)
+    if _finite(mixed):
         return mixed
     rows = range(mixed.shape[0]) if rows is None else rows
     return _excluding(mixed, reference, aligned, "overflow of r + λ(a − r)", step=step, rows=rows)

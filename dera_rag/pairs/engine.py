@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.pairs.lean import LeanRows, PrefixCache, lean_obstacle, packed
+from dera_rag.pairs.memory import MemoryProbe, free_memory
 from dera_rag.pairs.rows import BranchRows
 from dera_rag.protocols import Branches
 
@@ -26,6 +28,8 @@ _LOG = logging.getLogger(__name__)
 Engine = Literal["auto", "lean", "generic"]
 # Bytes of keys and values of earlier prompts that a pair keeps, both branches together.
 PREFIX_CACHE = 256 * 2**20
+# Share of free memory that copies of both output layers may take where nobody has said.
+_COPIES = 0.1
 
 
 def check_engine(engine: str, prefix_cache: int) -> Engine:
@@ -66,6 +70,9 @@ def lean_branches(
     engine: Engine,
     prefix_cache: int,
     owned: Mapping[Branches, bool],
+    *,
+    copy_head: bool | None = None,
+    probe: MemoryProbe = free_memory,
 ) -> LeanBranches:
     """The branches that run on the lean engine.
 
@@ -75,6 +82,9 @@ def lean_branches(
         engine: "auto", "lean" or "generic".
         prefix_cache: Bytes for keys and values of earlier prompts; 0 for none.
         owned: Whether each model was loaded here; "auto" packs no other.
+        copy_head: Whether output layers tied to the embedding are packed as copies; None copies
+            them where they are a small part of what is free.
+        probe: What is free.
 
     Raises:
         InvalidValueError: "lean" for a model that it cannot run.
@@ -98,8 +108,11 @@ def lean_branches(
     # One model on both sides is packed once, and reads a prompt once.
     lean = {id(model): model for b, model in models.items() if obstacles[b] is None}
     caches = {key: PrefixCache(prefix_cache // len(models)) for key in lean if prefix_cache}
+    if copy_head is None:
+        copy_head = _copies_fit(lean.values(), probe)
     afresh = {
-        key: functools.partial(LeanRows, packed(model), vocab_size) for key, model in lean.items()
+        key: functools.partial(LeanRows, packed(model, copy_head=copy_head), vocab_size)
+        for key, model in lean.items()
     }
     rows = {key: functools.partial(new, caches.get(key)) for key, new in afresh.items()}
     places = {branch: id(model) for branch, model in models.items() if id(model) in lean}
@@ -108,3 +121,9 @@ def lean_branches(
         {branch: afresh[key] for branch, key in places.items()},
         tuple(caches.values()),
     )
+
+
+def _copies_fit(models: Iterable[PreTrainedModel], probe: MemoryProbe) -> bool:
+    size = sum(cast(Tensor, model.get_input_embeddings().weight).nbytes for model in models)
+    free = probe("cpu")
+    return free is None or size <= _COPIES * free

@@ -133,11 +133,11 @@ def ours(bench: Bench, *, speculation: str = "off") -> DeraDecoder:
 
 
 def answer(
-    decoder: DeraDecoder, prompts: Any, lam: Any, new: int, heat: float
+    decoder: DeraDecoder, prompts: Any, lam: Any, new: int, heat: float, *, seed: int = 0
 ) -> Callable[[], int]:
     """A run of our decoder that returns the number of tokens."""
     many = bool(prompts) and not isinstance(prompts[0], int)
-    seeds: Any = [0] * len(prompts) if many else 0
+    seeds: Any = [seed] * len(prompts) if many else seed
     sampling = Sampling(temperature=heat, max_new_tokens=new, seed=seeds)
 
     def run() -> int:

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, Ll
 from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.errors import InvalidValueError
 from dera_rag.pairs.lean import LeanModel, LeanRows, PrefixCache, lean_obstacle, packed, plain
+from dera_rag.pairs.lean.model import _Norm
 from dera_rag.pairs.lean.packing import PackedPart, SharedHead
 from dera_rag.pairs.rows import ModelRows
 from dera_rag.testing import tiny_model, write_pair
@@ -133,11 +134,10 @@ def test_rotary_scaling_and_both_kinds_of_output_layer(rope, tied):
     check_against(ordinary, LeanRows(packed(model), VOCAB))
 
 
-def test_the_embedding_table_as_output_layer(monkeypatch):
-    """Large tied tables are not copied; both of its products give the same."""
-    monkeypatch.setattr("dera_rag.pairs.lean.model._COPIED_HEAD", 0)
+def test_the_embedding_table_as_output_layer():
+    """A tied table need not be copied; both of its products give the same."""
     ordinary = llama(tie_word_embeddings=True)
-    model = LeanModel(copy.deepcopy(ordinary))
+    model = LeanModel(copy.deepcopy(ordinary), copy_head=False)
     assert isinstance(model._head, SharedHead)
     check_against(ordinary, LeanRows(model, VOCAB))
     x = torch.randn(12, 32)
@@ -170,6 +170,20 @@ def test_positions_beyond_the_first_table(monkeypatch):
     check_against(ordinary, LeanRows(LeanModel(copy.deepcopy(ordinary)), VOCAB))
 
 
+@pytest.mark.parametrize("scale", [0.0, 1e-12, 1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_normalization_at_every_scale(dtype, scale):
+    """Where activations are tiny, ε is what counts; (3, 4) has the root mean square √12.5."""
+    x = scale * torch.tensor([[3.0, 4.0], [-1.0, 0.5]], dtype=dtype)
+    weight = torch.tensor([1.0, -2.0], dtype=dtype)
+    expected = torch.nn.functional.rms_norm(x.float(), (2,), weight.float(), 1e-5)
+    found = _Norm(weight, 1e-5)(x)
+    assert found.dtype is dtype
+    torch.testing.assert_close(found, expected.to(dtype))
+    if scale == 1:
+        assert (found[0].float() * 12.5**0.5).tolist() == pytest.approx([3, -8], rel=1e-2)
+
+
 def test_no_logits_but_those_that_are_read(tmp_path, monkeypatch):
     """A prompt of 100 tokens gives one row of logits, whatever its length."""
     model = packed(llama())
@@ -182,15 +196,16 @@ def test_no_logits_but_those_that_are_read(tmp_path, monkeypatch):
 
 
 class TestHalfPrecision:
-    def test_bfloat16_is_as_near_to_float32_as_transformers_is(self):
+    @pytest.mark.parametrize(("count", "key_heads"), [(2, 2), (1, 2), (1, 4)])
+    def test_bfloat16_is_as_near_to_float32_as_transformers_is(self, count, key_heads):
         if lean_obstacle(llama().to(torch.bfloat16)):
             pytest.skip("this processor has no bfloat16 products")
         errors = {"lean": 0.0, "generic": 0.0}
         for seed in range(4):
-            exact = llama(seed)
+            exact = llama(seed, num_key_value_heads=key_heads)
             half = copy.deepcopy(exact).to(torch.bfloat16)
             exact = copy.deepcopy(half).float()
-            prompts, tokens = [[40, 41, 42] * 9] * 2, [[50], [51]]
+            prompts, tokens = [[40, 41, 42] * 9] * count, [[50], [51]][:count]
             with torch.inference_mode():
                 rows = {
                     "exact": ModelRows(exact, VOCAB, exact.device),
@@ -206,6 +221,29 @@ class TestHalfPrecision:
     def test_float16_is_left_to_transformers(self, tmp_path):
         pair = write_pair(tmp_path).load(dtype="float16")
         assert not pair._lean.rows
+
+
+class TestCopiedHead:
+    """A tied output layer is copied where that is wished for, or memory allows."""
+
+    @pytest.mark.parametrize(
+        ("settings", "copied"),
+        [
+            ({}, True),
+            ({"copy_head": False}, False),
+            ({"memory_probe": lambda _: 200_000}, False),
+            ({"memory_probe": lambda _: 200_000, "copy_head": True}, True),
+            ({"memory_probe": lambda _: None}, True),
+        ],
+    )
+    def test_who_decides(self, settings, copied, tmp_path):
+        pair = write_pair(tmp_path).load(engine="generic")
+        tied = [(llama(i, tie_word_embeddings=True), pair.tokenizer) for i in range(2)]
+        defaults = {"engine": "lean", "memory_probe": lambda _: 2**30}
+        ModelPair.from_pretrained(*tied, **defaults | settings)
+        for model, _ in tied:
+            assert model.lm_head.weight is model.model.embed_tokens.weight
+            assert isinstance(packed(model)._head, SharedHead) is not copied
 
 
 class TestChoice:

@@ -55,7 +55,7 @@ class PrefixCache:
                 self._entries.move_to_end(prompt)
                 self.reused += len(prompt)
                 whole, logits = self._entries[prompt]
-                store.load(whole.keys, whole.values, len(prompt))
+                store.load(whole, len(prompt))
                 return logits.clone()
             found, best = None, 0
             for known, (entry, _) in self._entries.items():
@@ -66,7 +66,7 @@ class PrefixCache:
                 return None
             self._entries.move_to_end(key)
             self.reused += best
-        store.load(found.keys, found.values, best)
+        store.load(found, best)
         return None
 
     def keep(self, store: SoloStore, prompt: tuple[int, ...], logits: Tensor) -> None:

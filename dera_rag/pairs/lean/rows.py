@@ -68,9 +68,10 @@ class LeanRows:
             starts = [store.length]
         else:
             starts = [p + n for p, n in zip(store.prompt_lengths, store.lengths, strict=True)]
-        positions = torch.tensor(starts).unsqueeze(1) + torch.arange(count)
+        tokens = [token for row in token_ids for token in row]
+        positions = [start + j for start in starts for j in range(count)]
         store.begin(count)
-        logits = self._model.forward(torch.tensor(token_ids).flatten(), positions.flatten(), store)
+        logits = self._model.forward(torch.tensor(tokens), torch.tensor(positions), store)
         store.end()
         return logits.view(rows, count, -1)[..., : self._vocab_size]
 
@@ -121,11 +122,7 @@ class LeanRows:
             first, last = self._prompt_length, store.length
             shared = SharedStore(self._model.windows, _prompt_of(store, first), [0] * len(rows))
             if last > first:
-                shared.start_answers(
-                    [keys[:, :, first:last] for keys in store.keys],
-                    [values[:, :, first:last] for values in store.values],
-                    last - first,
-                )
+                shared.start_answers(*store.part(first, last), last - first)
             self._store = store = shared
         return store
 
@@ -138,8 +135,4 @@ class LeanRows:
 
 def _prompt_of(store: SoloStore, length: int) -> Stack:
     """A stack of one prompt, without a copy."""
-    return Stack(
-        [keys[:, :, :length] for keys in store.keys],
-        [values[:, :, :length] for values in store.values],
-        [length],
-    )
+    return Stack(*store.part(0, length), [length])

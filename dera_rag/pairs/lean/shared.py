@@ -116,11 +116,11 @@ class SharedStore:
         """Count the tokens that the pass appended."""
         self.lengths = [n + self._new for n in self.lengths]
 
-    def __call__(self, layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Append `[R·k, G, D]`; `[R·k, H·D]` for the queries `[R·k, H, D]`."""
+    def __call__(self, layer: int, q: Tensor, states: Tensor) -> Tensor:
+        """Append `[R·k, 2G, D]`; `[R·k, H·D]` for the queries `[R·k, H, D]`."""
         rows, count = len(self.lengths), self._new
-        heads, dim = k.shape[1], k.shape[2]
-        keys, values = self._append(layer, k, v)
+        heads, dim = states.shape[1] // 2, states.shape[2]
+        keys, values = self._append(layer, states[:, :heads], states[:, heads:])
         # Heads that share keys become rows of one product: m = r·k.
         q = q.view(rows, count, heads, -1, dim).permute(0, 2, 3, 1, 4)
         group = q.shape[2]
