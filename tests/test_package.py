@@ -71,7 +71,7 @@ def test_imports_stay_light(code):
 
 
 @pytest.mark.parametrize(
-    "verb", [[], ["index"], ["ask"], ["path"], ["pairs"], ["curve"], ["doctor"], ["demo"]]
+    "verb", [[], ["index"], ["ask"], ["path"], ["pairs"], ["curve"], ["doctor"], ["demo"], ["eval"]]
 )
 def test_help_stays_light(verb):
     code = (

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Self
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, closing
+from functools import partial
+from typing import Any, Literal, Self
 
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import get_config_list
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict
 
-from dera_rag.errors import InvalidValueError
-from dera_rag.langchain.engine import Engine, Source
+from dera_rag.langchain.calls import (
+    STRUCTURE_SETTINGS,
+    ChatCall,
+    question_of,
+    read_structure,
+    shown_tools,
+)
+from dera_rag.langchain.engine import Answer
+from dera_rag.langchain.following import afollow, await_answer, follow, wait
 from dera_rag.langchain.messages import PlainMessages, encode_messages
-from dera_rag.types import Generation, LambdaDecision, check_lam
+from dera_rag.langchain.replies import Shown, read_reply
+from dera_rag.langchain.settings import DeRaSettings
 
-if TYPE_CHECKING:
-    from dera_rag.numerics import Sampling
-
-_WITHOUT_EVIDENCE = LambdaDecision(1.0, "λ=1: 'auto' had no evidence to go by", policy="evidence")
-# What a call may set; the fields of the same names hold the defaults.
-_SAMPLING = ("temperature", "max_tokens", "top_p", "top_k", "min_p", "seed")
-# LangChain's standard settings of a remote service: accepted, without meaning in this process.
-_REMOTE = frozenset({"api_key", "base_url", "max_retries", "stream", "streaming", "timeout"})
+_Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+# A thread that waits costs little: a list of inputs is decoded in one batch.
+_THREADS = 64
 
 
-class ChatDeRa(BaseChatModel):
+class ChatDeRa(DeRaSettings, BaseChatModel):
     """A chat model over a reference and an aligned model, with λ per call.
 
     ```python
@@ -36,29 +44,46 @@ class ChatDeRa(BaseChatModel):
     model.invoke("Tell me about …", dera_lambda=1.5).response_metadata["dera"]
     ```
 
-    The constructor loads nothing; the first call does. Conversations go through the pair's chat
-    template. Calls take turns on one pair, which copies of the model (`bind`,
-    `configurable_fields`) share. `response_metadata` holds `model_name`, `finish_reason` and
-    `dera`: `lam`, `policy`, `reason`, `signals`, and `mean_kl`, the mean KL(mixture ‖ reference)
-    per token in nats where both models ran, else None.
+    The constructor loads nothing; the first call does. Models of the same source share one loaded
+    pair, and their calls, from whatever thread or event loop, are decoded in one batch; what a
+    call answers does not depend on that. Conversations go through the pair's chat template.
 
-    LangChain's settings for remote services (`api_key`, `timeout`, `max_retries`, …) are accepted
-    and have no meaning here; any other unknown name is refused.
+    `response_metadata` holds `model_name`, `finish_reason` ("stop", "length" or "tool_calls"),
+    `logprobs` where asked for, and `dera`: `lam`, `policy`, `reason`, `signals`, `plausibility`,
+    and `mean_kl`, the mean KL(mixture ‖ reference) per token in nats where both models ran, else
+    None.
+
+    Every setting below is also a keyword of a call. A call further takes `dera_evidence`, the
+    passages that "auto" goes by: a list of `{"id", "text", "relevance_score"}`, by default those
+    in the artifacts of the tool messages after the last human one; and `tools`, `tool_choice`,
+    `parallel_tool_calls` and `response_format` as `bind_tools` and `with_structured_output` set
+    them. LangChain's settings for remote services (`api_key`, `timeout`, `max_retries`, …) are
+    accepted and have no meaning here; any other unknown name is refused.
 
     Attributes:
         reference: Directory or hub id of the reference model (λ=0).
         aligned: Directory or hub id of the aligned model (λ=1).
-        pair: A loaded pair in place of the two names; "embedded" for the one that ships with the
+        adapter: In place of `aligned`: directory or hub id of a PEFT adapter on the reference.
+        pair: A loaded pair in place of the names; "embedded" for the one that ships with the
             package.
-        dera_lambda: λ ≥ 0, or "auto" (default): λ chosen from the evidence, and 1 where a call
-            brings none.
+        dera_lambda: λ ≥ 0, or "auto" (default): λ chosen from the evidence before decoding, and
+            what the policy states for none (1) where a call brings none.
+        dera_policy: Chooses λ for "auto"; None (default) for the embedded `EvidencePolicy`. Not a
+            keyword of a call.
+        dera_corpus: Name of the corpus of evidence that does not say; policies fitted to a corpus
+            recognise it by this. Not a keyword of a call.
         temperature: ≥ 0; 0 is greedy. Default 1.
         max_tokens: Longest answer in tokens, ≥ 1. Default 256.
         top_p: In (0, 1]; 1 (default) keeps every token.
         top_k: ≥ 0; 0 (default) keeps every token.
         min_p: In [0, 1]; 0 (default) keeps every token.
+        repetition_penalty: > 0; 1 (default) is none. It counts the answer's own tokens.
         seed: Seed of the noise of each call, taken as it is; None (default) draws one per call.
-        stop: Strings that end an answer; those of a call replace them.
+        stop: Strings that end an answer; those of a call replace them. They do not cut JSON that
+            a schema or a forced tool call asks for.
+        logprobs: Whether answers come with the mixture's log-probabilities, before temperature and
+            truncation, in the form of OpenAI's chat API.
+        top_logprobs: How many alternatives are listed with each, in [0, 20].
         plain_messages: What a pair without a chat template reads: "all" (default), the contents of
             all messages joined by empty lines; or "last_human", the last human message alone, which
             is put into `prompts.PLAIN_PROMPT` as a question without passages unless it ends in
@@ -70,22 +95,10 @@ class ChatDeRa(BaseChatModel):
             ValidationError from the constructor, `InvalidValueError` from a call.
     """
 
+    # Of several base classes the last one's configuration counts.
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    reference: str | None = None
-    aligned: str | None = None
-    pair: Any = Field(default=None, exclude=True, repr=False)
-    dera_lambda: float | Literal["auto"] = "auto"
-    # The ranges of `Sampling`, repeated because it brings torch and this constructor stays cheap.
-    temperature: float = Field(default=1.0, ge=0, allow_inf_nan=False)
-    max_tokens: int = Field(default=256, ge=1)
-    top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0)
-    min_p: float = Field(default=0.0, ge=0, le=1)
-    seed: int | None = None
-    stop: list[str] | None = None
     plain_messages: PlainMessages = "all"
-    engine: Engine | None = Field(default=None, exclude=True, repr=False)
 
     @classmethod
     def embedded(cls, **settings: Any) -> Self:
@@ -93,41 +106,14 @@ class ChatDeRa(BaseChatModel):
 
         It has no chat template and knows one form of prompt: compose `prompts.PLAIN_PROMPT` in your
         chain, its passages written by `prompts.number_passages`, and send it as the human message.
-        A bare question reaches it without passages, and it then has nothing to go by.
+        A bare question reaches it without passages, and it then has nothing to go by. Evidence
+        that names no corpus is taken for the venues corpus.
 
         Args:
             **settings: Fields of this class.
         """
-        return cls(**({"pair": "embedded", "plain_messages": "last_human"} | settings))
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_remote_settings(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        return {name: value for name, value in values.items() if name not in _REMOTE}
-
-    @field_validator("dera_lambda", mode="before")
-    @classmethod
-    def _check_lambda(cls, value: object) -> object:
-        return value if value == "auto" else check_lam(value)  # type: ignore[arg-type]
-
-    @model_validator(mode="after")
-    def _check_settings(self) -> Self:
-        self._shared_engine()
-        return self
-
-    def _shared_engine(self) -> Engine:
-        source = Source(self.reference, self.aligned, self.pair)
-        # A copy brings its engine along; one whose pair was changed needs another.
-        if self.engine is None or self.engine.source != source:
-            self.engine = Engine(source)
-        return self.engine
-
-    @property
-    def model_name(self) -> str:
-        """Names the pair, without loading it."""
-        return Source(self.reference, self.aligned, self.pair).name
+        fixed = {"pair": "embedded", "plain_messages": "last_human", "dera_corpus": "venues"}
+        return cls(**(fixed | settings))
 
     @property
     def _llm_type(self) -> str:
@@ -136,14 +122,10 @@ class ChatDeRa(BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         """What an answer depends on: response caches key on it."""
-        names = ("dera_lambda", *_SAMPLING, "stop", "plain_messages")
-        return {"model_name": self.model_name} | {name: getattr(self, name) for name in names}
+        return self._told("plain_messages")
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop or self.stop, **kwargs)
-        params["ls_provider"] = "dera"
-        params["ls_model_name"] = kwargs.get("model", self.model_name)
-        return params
+        return self._traced(super()._get_ls_params(stop=stop, **kwargs), stop, kwargs)
 
     def get_token_ids(self, text: str) -> list[int]:
         """Token ids of a text by the pair's tokenizer, without BOS and EOS; loads the pair."""
@@ -159,12 +141,99 @@ class ChatDeRa(BaseChatModel):
     ) -> int:
         """Length of the prompt that a conversation becomes; loads the pair.
 
-        Raises:
-            NotImplementedError: Tools are given.
+        Args:
+            messages: The conversation.
+            tools: What the model may call, as `bind_tools` takes it.
+            **kwargs: Not read.
         """
-        if tools:
-            raise NotImplementedError("ChatDeRa has no tools yet")
-        return len(encode_messages(self._shared_engine().prompts, messages, self.plain_messages))
+        shown = [convert_to_openai_tool(tool) for tool in tools or ()]
+        prompts = self._shared_engine().prompts
+        return len(encode_messages(prompts, messages, self.plain_messages, shown))
+
+    def bind_tools(
+        self,
+        tools: Sequence[_Tool],
+        *,
+        tool_choice: dict[str, Any] | str | bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """A model that may call tools.
+
+        Calls are written as the pair's chat template writes those of earlier turns, and the
+        arguments are made to be valid against the tool's schema while they are decoded.
+
+        Args:
+            tools: Functions, pydantic classes, `BaseTool`s or schemas in OpenAI's form.
+            tool_choice: None or "auto" (default) leaves it to the model; "any", "required" or True
+                makes it call one; a name makes it call that; "none" or False keeps it from calling.
+            parallel_tool_calls: Whether one answer may hold several calls; by default yes where the
+                model chooses and the template writes several, else no.
+            **kwargs: Further keywords of a call.
+        """
+        if parallel_tool_calls is not None:
+            kwargs["parallel_tool_calls"] = parallel_tool_calls
+        if tool_choice is not None:
+            kwargs["tool_choice"] = tool_choice
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: Any = None,
+        *,
+        include_raw: bool = False,
+        method: Literal["json_schema", "function_calling", "json_mode"] = "json_schema",
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """A runnable whose answers are objects of a schema.
+
+        They are made to be valid while they are decoded, and closed before `max_tokens` runs out;
+        a schema that cannot be enforced or that does not fit is refused. The schema itself is not
+        shown to the models, except by "function_calling", which shows it as a tool: describe in
+        the prompt what you want.
+
+        Args:
+            schema: A pydantic class (objects of it come back), a TypedDict, or a JSON schema
+                (dictionaries come back). None, for any JSON object, with "json_mode".
+            include_raw: Whether to return `{"raw", "parsed", "parsing_error"}`.
+            method: "json_schema" (default) and "json_mode" answer with JSON text,
+                "function_calling" with a tool call. All three enforce the schema.
+            **kwargs: `strict` is accepted: there is no other way here.
+
+        Raises:
+            InvalidValueError: An unknown method or keyword, or no schema.
+        """
+        from dera_rag.errors import InvalidValueError
+        from dera_rag.langchain.structured import structured
+
+        unknown = set(kwargs) - {"strict"}
+        if unknown:
+            raise InvalidValueError(f"unknown keywords {sorted(unknown)}", hint="strict")
+        return structured(self, schema, method=method, include_raw=include_raw)
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[AIMessage]:
+        """Answer a list of inputs together; each answer equals `invoke`'s.
+
+        Args:
+            inputs: The inputs.
+            config: As for `invoke`, for all or one each. `max_concurrency` limits how many are
+                decoded together.
+            return_exceptions: Whether errors are returned in place of answers.
+            **kwargs: Keywords of the calls.
+        """
+        configs = get_config_list(config, len(inputs))
+        for own in configs:
+            # By default LangChain asks a few at a time, one thread for each core and four more.
+            if own.get("max_concurrency") is None:
+                own["max_concurrency"] = min(_THREADS, max(1, len(inputs)))
+        return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
 
     def _generate(
         self,
@@ -173,17 +242,18 @@ class ChatDeRa(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        decision, sampling, stops = self._read_call(stop, kwargs)
-        engine = self._shared_engine()
-        prompt = encode_messages(engine.prompts, messages, self.plain_messages)
-        made = engine.generate(prompt, decision.lam, sampling, stops)
-        text = made.text if engine.prompts.has_chat_template else made.text.lstrip()
-        message = AIMessage(
-            text,
-            usage_metadata=_usage(made),
-            response_metadata=_metadata(made, decision, self.model_name),
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        call = self._read_call(messages, stop, kwargs)
+        return _result(call, wait(call.start()))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        call, answer = await await_answer(partial(self._read_call, messages, stop, kwargs))
+        return _result(call, answer)
 
     def _stream(
         self,
@@ -192,64 +262,63 @@ class ChatDeRa(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        decision, sampling, stops = self._read_call(stop, kwargs)
-        engine = self._shared_engine()
-        prompt = encode_messages(engine.prompts, messages, self.plain_messages)
-        # A plain prompt ends before the space that the answer starts with.
-        started = engine.prompts.has_chat_template
-        for piece in engine.stream(prompt, decision.lam, sampling, stops):
-            text = piece.text if started else piece.text.lstrip()
-            started = started or bool(text)
-            message = AIMessageChunk(content=text)
-            if piece.generation is not None:
-                message.usage_metadata = _usage(piece.generation)
-                message.response_metadata = _metadata(piece.generation, decision, self.model_name)
-                message.chunk_position = "last"
-            elif not text:
-                continue
-            chunk = ChatGenerationChunk(message=message)
-            if run_manager:
-                run_manager.on_llm_new_token(text, chunk=chunk)
-            yield chunk
+        call = self._read_call(messages, stop, kwargs)
+        shown = Shown(call)
+        with closing(follow(call)) as pieces:
+            for piece in pieces:
+                chunk = _chunk(shown, piece)
+                if chunk is None:
+                    continue
+                if run_manager:
+                    run_manager.on_llm_new_token(str(chunk.message.content), chunk=chunk)
+                yield chunk
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        read = partial(self._read_call, messages, stop, kwargs)
+        call = await asyncio.get_running_loop().run_in_executor(None, read)
+        shown = Shown(call)
+        async with aclosing(afollow(call)) as pieces:
+            async for piece in pieces:
+                chunk = _chunk(shown, piece)
+                if chunk is None:
+                    continue
+                if run_manager:
+                    await run_manager.on_llm_new_token(str(chunk.message.content), chunk=chunk)
+                yield chunk
 
     def _read_call(
-        self, stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> tuple[LambdaDecision, Sampling, list[str]]:
-        """λ, sampling and stop strings of one call, checked before anything is loaded."""
-        from dera_rag.numerics import Sampling
-
-        unknown = set(kwargs) - {"dera_lambda", *_SAMPLING} - _REMOTE
-        if unknown:
-            raise InvalidValueError(
-                f"unknown settings {sorted(unknown)}", hint=f"one of {['dera_lambda', *_SAMPLING]}"
-            )
-        chosen = {
-            name: getattr(self, name) if kwargs.get(name) is None else kwargs[name]
-            for name in ("dera_lambda", *_SAMPLING)
-        }
-        lam = chosen.pop("dera_lambda")
-        decision = _WITHOUT_EVIDENCE
-        if lam != "auto":
-            decision = LambdaDecision(check_lam(lam), f"λ is fixed at {lam:g}")
-        sampling = Sampling(max_new_tokens=chosen.pop("max_tokens"), **chosen)
-        return decision, sampling, list((self.stop or []) if stop is None else stop)
+        self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
+    ) -> ChatCall:
+        """One call, checked before anything is loaded, with its prompt and λ."""
+        settings = self._read_settings(stop, kwargs, *STRUCTURE_SETTINGS)
+        engine = self._shared_engine()
+        tools = shown_tools(kwargs)
+        prompt = encode_messages(engine.prompts, messages, self.plain_messages, tools)
+        return ChatCall(
+            engine=engine,
+            model_name=self.model_name,
+            prompt=prompt,
+            decision=self._decide(settings, partial(question_of, messages), messages, prompt),
+            settings=settings,
+            structure=read_structure(engine, kwargs, settings.sampling.max_new_tokens),
+            templated=engine.prompts.has_chat_template,
+        )
 
 
-def _usage(made: Generation) -> UsageMetadata:
-    usage = made.usage
-    return UsageMetadata(
-        input_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
-        total_tokens=usage.total_tokens,
-    )
+def _result(call: ChatCall, answer: Answer) -> ChatResult:
+    message = read_reply(call, answer).message()
+    return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def _metadata(made: Generation, decision: LambdaDecision, model_name: str) -> dict[str, Any]:
-    mean_kl = made.trace.mean_kl
-    return {
-        "model_name": model_name,
-        "finish_reason": made.finish_reason,
-        # Drafts may change the last digits of a trace; what is shown must not depend on them.
-        "dera": decision.to_dict()
-        | {"mean_kl": round(mean_kl, 4) if math.isfinite(mean_kl) else None},
-    }
+def _chunk(shown: Shown, piece: str | Answer) -> ChatGenerationChunk | None:
+    """A piece as LangChain streams it; None where there is nothing to show yet."""
+    if isinstance(piece, Answer):
+        return ChatGenerationChunk(message=read_reply(shown.call, piece).last_chunk(shown.text))
+    text = shown.feed(piece)
+    return ChatGenerationChunk(message=AIMessageChunk(content=text)) if text else None

@@ -1,125 +1,337 @@
-"""The pair behind a chat model: loaded on first use, shared by the model's copies."""
+"""One pair behind any number of chat models and threads: calls are decoded in one batch.
+
+A thread decodes while there is work, and ends a little after; callers wait for a future, or listen
+to pieces of text. What a call answers does not depend on the calls beside it.
+"""
 
 from __future__ import annotations
 
+import atexit
+import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future, InvalidStateError
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.source import Source
 
 if TYPE_CHECKING:
-    from dera_rag.decoding import DeraDecoder
+    from dera_rag.decoding.engine import Engine as BatchEngine
+    from dera_rag.decoding.engine import Handle
+    from dera_rag.decoding.grammar import Grammar, Grammars
+    from dera_rag.decoding.rows import Request
     from dera_rag.numerics import Sampling
     from dera_rag.prompts import PromptBuilder
     from dera_rag.protocols import PairBackend
-    from dera_rag.types import Generation, GenerationChunk
+    from dera_rag.types import Generation
 
-_EMBEDDED_NAME = "venues-pair"
+# Threads are cheap to start, but not free: one waits this many seconds for more work.
+_LINGER = 0.5
+Listener = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a pair comes from.
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a call got.
 
     Attributes:
-        reference: Directory or hub id.
-        aligned: Directory or hub id.
-        pair: A loaded pair, or "embedded"; excludes the two others.
-
-    Raises:
-        InvalidValueError: Neither two names nor a pair, or both.
+        generation: The answer.
+        ranked: The most likely tokens at each place, where they were asked for.
     """
 
-    reference: str | None
-    aligned: str | None
-    pair: PairBackend | str | None
+    generation: Generation
+    ranked: Sequence[Sequence[tuple[int, float]]] = ()
 
-    def __post_init__(self) -> None:
-        """Refuse a source that names no pair, or two."""
-        named = [name for name in (self.reference, self.aligned) if name is not None]
-        if (self.pair is None and len(named) < 2) or (self.pair is not None and named):
-            raise InvalidValueError(
-                f"which pair? reference={self.reference!r}, aligned={self.aligned!r}, "
-                f"pair={self.pair!r}",
-                hint="give reference and aligned, or a loaded pair, or use ChatDeRa.embedded()",
-            )
-        if isinstance(self.pair, str) and self.pair != "embedded":
-            raise InvalidValueError(
-                f"no pair named {self.pair!r}", hint="a loaded pair, or 'embedded'"
-            )
 
-    @property
-    def name(self) -> str:
-        """Names the pair without loading it."""
-        if self.pair is None:
-            return f"{self.reference}+{self.aligned}"
-        return _EMBEDDED_NAME if isinstance(self.pair, str) else self.pair.name
+@dataclasses.dataclass(eq=False)
+class _Job:
+    """A call under way.
 
-    def load(self) -> PairBackend:
-        """The pair; as slow as its weights are large."""
-        from dera_rag.pairs import ModelPair
+    Attributes:
+        request: What to decode.
+        plausibility: Of the mixer that decodes it.
+        future: Where the answer goes; cancelling it gives the call up.
+        listener: Told each piece of new text from the decoding thread; None for none.
+        shown: How many characters it was told.
+    """
 
-        if self.pair is None:
-            assert self.reference is not None  # noqa: S101 - __post_init__ saw to it
-            assert self.aligned is not None  # noqa: S101
-            return ModelPair.from_pretrained(reference=self.reference, aligned=self.aligned)
-        return ModelPair.embedded() if isinstance(self.pair, str) else self.pair
+    request: Request
+    plausibility: float
+    future: Future[Answer]
+    listener: Listener | None = None
+    shown: int = 0
+
+    def tell(self, text: str) -> None:
+        """Pass on what is new of the text so far."""
+        if self.listener is not None and len(text) > self.shown:
+            self.listener(text[self.shown :])
+            self.shown = len(text)
 
 
 class Engine:
-    """Decodes for every copy of a chat model that shares it; calls take turns.
+    """Decodes for every model that shares it; any thread may call it.
+
+    Use `Engine.of`, which gives equal sources one engine, so that a pair is loaded once and never
+    decoded by two threads at a time.
 
     Attributes:
         source: Where the pair comes from; nothing is loaded before the first call.
     """
 
+    _shared: ClassVar[weakref.WeakValueDictionary[Hashable, Engine]] = weakref.WeakValueDictionary()
+    _sharing: ClassVar[threading.Lock] = threading.Lock()
+
     def __init__(self, source: Source) -> None:
         self.source = source
-        self._lock = threading.RLock()
+        self._loading = threading.RLock()
+        self._changed = threading.Condition()
+        self._arrived: list[_Job] = []
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        # Touched by the decoding thread alone.
+        self._active: dict[Handle, _Job] = {}
+        self._engines: dict[float, BatchEngine] = {}
+
+    @classmethod
+    def of(cls, source: Source) -> Engine:
+        """The engine of a source: the one there is, or a new one."""
+        with cls._sharing:
+            engine = cls._shared.get(source.key)
+            if engine is None:
+                engine = cls._shared[source.key] = cls(source)
+            return engine
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
+        """Copies of a model share its pair."""
+        return self
 
     @cached_property
-    def _decoder(self) -> DeraDecoder:
-        from dera_rag.decoding import DeraDecoder
-
-        return DeraDecoder(self.source.load())
+    def _pair(self) -> PairBackend:
+        pair = self.source.load()
+        # Fast tokenizers drop stored truncation and padding at their first call, which must not
+        # happen while another thread reads them.
+        pair.tokenizer("a")
+        return pair
 
     @cached_property
     def _prompts(self) -> PromptBuilder:
         from dera_rag.prompts import PromptBuilder
 
-        return PromptBuilder.for_pair(self._decoder.pair)
+        return PromptBuilder.for_pair(self._pair)
+
+    @cached_property
+    def _grammars(self) -> Grammars:
+        from dera_rag.decoding.grammar import Grammars
+
+        pair = self._pair
+        return Grammars(pair.tokenizer, pair.vocab_size, pair.stop_ids)
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the pair is in memory."""
+        return "_pair" in vars(self)
 
     @property
     def pair(self) -> PairBackend:
         """The pair, loaded if it was not yet."""
-        with self._lock:
-            return self._decoder.pair
+        with self._loading:
+            return self._pair
 
     @property
     def prompts(self) -> PromptBuilder:
         """Builds prompts for the pair."""
-        with self._lock:
+        with self._loading:
             return self._prompts
 
-    def generate(
-        self, prompt: list[int], lam: float, sampling: Sampling, stop: Sequence[str]
-    ) -> Generation:
-        """One answer."""
-        with self._lock:
-            return self._decoder.generate(prompt, lam, sampling, stop)
+    @property
+    def control(self) -> dict[str, int]:
+        """Tokens that a grammar has to name, by what they are called."""
+        with self._loading:
+            return self._grammars.control
 
-    def stream(
-        self, prompt: list[int], lam: float, sampling: Sampling, stop: Sequence[str]
-    ) -> Iterator[GenerationChunk]:
-        """One answer piece by piece; the lock is held while a token is decoded, not between."""
-        with self._lock:
-            chunks = self._decoder.stream(prompt, lam, sampling, stop)
-        while True:
-            with self._lock:
-                chunk = next(chunks, None)
-            if chunk is None:
-                return
-            yield chunk
+    def grammar(self, text: str, budget: int) -> Grammar:
+        """A grammar over the pair's tokens.
+
+        Args:
+            text: As `decoding.grammar.Grammars.compile` takes it.
+            budget: Most tokens of an answer.
+
+        Raises:
+            InvalidValueError: A grammar that cannot be followed, or whose answers do not fit.
+        """
+        with self._loading:
+            return self._grammars.compile(text).check(budget)
+
+    def submit(
+        self,
+        prompt: Sequence[int],
+        lam: float,
+        sampling: Sampling,
+        stops: Sequence[str] = (),
+        *,
+        plausibility: float = 0.0,
+        grammar: Grammar | None = None,
+        alternatives: int = 0,
+        full_trace: bool = False,
+        listener: Listener | None = None,
+    ) -> Future[Answer]:
+        """Ask for an answer; it is decoded together with whatever else is under way.
+
+        Args:
+            prompt: Token ids.
+            lam: λ ≥ 0.
+            sampling: How tokens are drawn.
+            stops: Strings that end the answer.
+            plausibility: As `LambdaDecision.plausibility`.
+            grammar: What the answer keeps to; None for any text.
+            alternatives: How many of the most likely tokens to keep at each place.
+            full_trace: Whether both models run where one would do.
+            listener: Called from the decoding thread with each piece of new text; joined they are
+                the answer's text. It must be quick; an error it raises ends the answer.
+
+        Returns:
+            A future; to cancel it is to give the answer up, which frees its place in the batch.
+
+        Raises:
+            InvalidValueError: As `DeraDecoder.generate`.
+            PromptError: As `DeraDecoder.generate`.
+        """
+        from dera_rag.decoding.requests import read_batch, read_stops
+
+        batch = read_batch(
+            self.pair,
+            [prompt],
+            lam,
+            [sampling],
+            stops=read_stops(stops),
+            trace="full" if full_trace else "auto",
+        )
+        request = dataclasses.replace(batch.requests[0], grammar=grammar, alternatives=alternatives)
+        job = _Job(request, plausibility, Future(), listener)
+        with self._changed:
+            if self._closed:
+                raise InvalidValueError("the interpreter is shutting down")
+            self._arrived.append(job)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="dera-rag", daemon=True)
+                _RUNNING.add(self)
+                self._thread.start()
+            self._changed.notify()
+        return job.future
+
+    def close(self) -> None:
+        """Give up whatever is under way and take nothing more; at the interpreter's end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        """The decoding thread."""
+        while self._wait():
+            with self._changed:
+                arrived, self._arrived = self._arrived, []
+            try:
+                self._take_in(arrived)
+                self._advance()
+            except BaseException as error:
+                self._fail([*arrived, *self._active.values()], error)
+
+    def _wait(self) -> bool:
+        """Whether there is work; waits a little for some."""
+        with self._changed:
+            if not self._arrived and not self._active and not self._closed:
+                self._changed.wait(_LINGER)
+            if self._closed:
+                self._fail([*self._arrived, *self._active.values()], None)
+                self._arrived = []
+            if not self._arrived and not self._active:
+                self._thread = None
+                return False
+            return True
+
+    def _take_in(self, arrived: Sequence[_Job]) -> None:
+        for job in arrived:
+            if not job.future.cancelled():
+                self._active[self._batch(job.plausibility).enqueue(job.request)] = job
+
+    def _batch(self, plausibility: float) -> BatchEngine:
+        """The batch of one mixer; nearly always there is one."""
+        from dera_rag.decoding import DeraDecoder, LinearMixer
+
+        if plausibility not in self._engines:
+            mixer = LinearMixer(plausibility) if plausibility else None
+            self._engines[plausibility] = DeraDecoder(self._pair, mixer=mixer).engine()
+        return self._engines[plausibility]
+
+    def _advance(self) -> None:
+        """One step of every batch, and the news of it."""
+        for handle, job in self._active.items():
+            if job.future.cancelled():
+                handle.cancel()
+        for engine in self._engines.values():
+            if engine.running:
+                for handle in engine.advance():
+                    _finish(self._active.pop(handle), handle)
+        for handle, job in self._active.items():
+            _report(job, handle)
+
+    def _fail(self, jobs: Sequence[_Job], error: BaseException | None) -> None:
+        """Tell every caller, and begin anew: what the batches were doing is unknown."""
+        self._active, self._engines = {}, {}
+        for job in jobs:
+            if error is None:
+                job.future.cancel()
+            else:
+                _settle(job.future, error)
+
+
+def _finish(job: _Job, handle: Handle) -> None:
+    """Hand a call its answer or its error."""
+    if handle.cancelled:
+        job.future.cancel()
+        return
+    try:
+        made = handle.result()
+        job.tell(made.text)
+    except Exception as error:  # it is the caller's
+        _settle(job.future, error)
+        return
+    _settle(job.future, Answer(made, tuple(handle.ranked)))
+
+
+def _report(job: _Job, handle: Handle) -> None:
+    """Tell a listener what is new."""
+    if job.listener is None:
+        return
+    try:
+        job.tell(handle.text)
+    except Exception as error:  # a listener that fails loses its answer, and no one else's
+        _settle(job.future, error)
+        handle.cancel()
+
+
+def _settle(future: Future[Answer], outcome: Answer | BaseException) -> None:
+    """Set a future unless its caller has given it up in the meantime."""
+    try:
+        if isinstance(outcome, Answer):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)
+    except InvalidStateError:
+        return
+
+
+_RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    # A thread inside torch while the interpreter goes down brings the process down with it.
+    for engine in list(_RUNNING):
+        engine.close()

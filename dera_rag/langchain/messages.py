@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from langchain_core.messages import BaseMessage, ChatMessage
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, ToolMessage
 
 from dera_rag.errors import PromptError
 from dera_rag.prompts import PLAIN_PROMPT, PromptBuilder
 
 PlainMessages = Literal["all", "last_human"]
+Tool = Mapping[str, Any]
+
+TOOLS_PROMPT = (
+    "You may call tools. To call one, answer with its name and its arguments as JSON between "
+    "<tool_call> and </tool_call>. The tools:\n"
+)
+"""What stands before the tools where the chat template does not show them."""
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
-_ASKS = "Answer:"
+_ROLE = re.compile(r"[\w .-]+")
+# Blocks of an assistant's turn that `tool_calls` holds as well, or that a later turn is not shown.
+_BESIDE_TEXT = frozenset({"tool_use", "tool_call", "tool_call_chunk", "reasoning", "thinking"})
+# What stands around the question in `PLAIN_PROMPT` and, without the end, in `CHAT_PROMPT`.
+_BEFORE, _ASKS = "\n\nQuestion: ", "Answer:"
 
 
 def encode_messages(
-    prompts: PromptBuilder, messages: Sequence[BaseMessage], plain: PlainMessages
+    prompts: PromptBuilder,
+    messages: Sequence[BaseMessage],
+    plain: PlainMessages,
+    tools: Sequence[Tool] = (),
 ) -> list[int]:
     """Token ids of a conversation.
 
@@ -25,6 +41,7 @@ def encode_messages(
         prompts: Of the pair; its chat template is used where it has one.
         messages: The conversation.
         plain: What a pair without a chat template reads; see `ChatDeRa.plain_messages`.
+        tools: What the model may call, in OpenAI's form.
 
     Raises:
         PromptError: No messages, content that is not text, or a template that refuses the
@@ -33,13 +50,116 @@ def encode_messages(
     if not messages:
         raise PromptError("the conversation is empty", hint="pass at least one message")
     if prompts.has_chat_template:
-        return prompts.chat([{"role": _role(m), "content": _text(m)} for m in messages])
+        turns = [as_turn(message) for message in messages]
+        if tools and not shows_tools(prompts, tools):
+            return prompts.chat(_announced(prompts, turns, tools))
+        return prompts.chat(turns, tools)
+    before = [announcement(tools)] if tools else []
     if plain == "all":
-        return prompts.plain("\n\n".join(_text(message) for message in messages))
-    asked = [_text(message) for message in messages if message.type == "human"]
-    if not asked:
+        return prompts.plain("\n\n".join(before + [_plain(message) for message in messages]))
+    question = _as_prompt(asked(messages))
+    return prompts.plain("\n\n".join([*before, question]))
+
+
+def asked(messages: Sequence[BaseMessage]) -> str:
+    """The text of the last human message.
+
+    Raises:
+        PromptError: There is none.
+    """
+    texts = [text_of(message) for message in messages if message.type == "human"]
+    if not texts:
         raise PromptError("no human message to answer", hint="add one, or plain_messages='all'")
-    return prompts.plain(_as_prompt(asked[-1]))
+    return texts[-1]
+
+
+def question_in(text: str) -> str:
+    """The question alone, of a text that may be a whole prompt, plain or for a chat."""
+    asked = text.rstrip().removesuffix(_ASKS)
+    return asked.rpartition(_BEFORE)[2].strip() if _BEFORE in asked else text
+
+
+def as_turn(message: BaseMessage) -> dict[str, Any]:
+    """A message as chat templates read it.
+
+    Raises:
+        PromptError: Content that is not text, or a role that is none.
+    """
+    turn: dict[str, Any] = {"role": _role(message), "content": text_of(message)}
+    if message.name:
+        turn["name"] = message.name
+    if isinstance(message, AIMessage) and message.tool_calls:
+        turn["tool_calls"] = [
+            {
+                "type": "function",
+                "id": call["id"],
+                "function": {"name": call["name"], "arguments": call["args"]},
+            }
+            for call in message.tool_calls
+        ]
+    if isinstance(message, ToolMessage):
+        turn["tool_call_id"] = message.tool_call_id
+    return turn
+
+
+def text_of(message: BaseMessage) -> str:
+    """The text of a message.
+
+    Raises:
+        PromptError: It holds more than text.
+    """
+    if isinstance(message.content, str):
+        return message.content
+    parts = []
+    for block in message.content:
+        part = block if isinstance(block, str) else block.get("text")
+        if not isinstance(part, str):
+            if isinstance(block, dict) and block.get("type") in _BESIDE_TEXT:
+                continue
+            raise PromptError(
+                f"a {message.type} message holds more than text", hint="the pair reads text only"
+            )
+        parts.append(part)
+    return "".join(parts)
+
+
+def shows_tools(prompts: PromptBuilder, tools: Sequence[Tool]) -> bool:
+    """Whether the chat template shows the tools it is given."""
+    talk = [{"role": "user", "content": "a"}]
+    return prompts.rendered(talk) != prompts.rendered(talk, tools)
+
+
+def announcement(tools: Sequence[Tool]) -> str:
+    """The tools in words."""
+    lines = (json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
+    return TOOLS_PROMPT + "\n".join(lines)
+
+
+def _announced(
+    prompts: PromptBuilder, turns: list[dict[str, Any]], tools: Sequence[Tool]
+) -> list[dict[str, Any]]:
+    """The conversation with the tools in its first turn."""
+    text = announcement(tools)
+    system = {"role": "system", "content": text}
+    if turns[0]["role"] != "system":
+        try:
+            prompts.rendered([system, *turns])
+        except PromptError:
+            # Some templates know no system message.
+            pass
+        else:
+            return [system, *turns]
+    return [{**turns[0], "content": f"{text}\n\n{turns[0]['content']}"}, *turns[1:]]
+
+
+def _plain(message: BaseMessage) -> str:
+    """A message as plain text; an assistant's calls are what it wrote."""
+    calls = message.tool_calls if isinstance(message, AIMessage) else []
+    written = (
+        json.dumps({"name": call["name"], "arguments": call["args"]}, ensure_ascii=False)
+        for call in calls
+    )
+    return "\n".join(part for part in (text_of(message), *written) if part)
 
 
 def _as_prompt(text: str) -> str:
@@ -51,20 +171,14 @@ def _as_prompt(text: str) -> str:
 
 def _role(message: BaseMessage) -> str:
     if isinstance(message, ChatMessage):
+        # Templates write a role where control tokens stand: markup in it would be theirs.
+        if not _ROLE.fullmatch(message.role):
+            raise PromptError(
+                f"a role must be words, got {message.role!r}", hint="e.g. 'user' or 'developer'"
+            )
         return message.role
     if message.type not in _ROLES:
         raise PromptError(
             f"no role for a message of type {message.type!r}", hint=f"one of {sorted(_ROLES)}"
         )
     return _ROLES[message.type]
-
-
-def _text(message: BaseMessage) -> str:
-    if isinstance(message.content, str):
-        return message.content
-    parts = [block if isinstance(block, str) else block.get("text") for block in message.content]
-    if not all(isinstance(part, str) for part in parts):
-        raise PromptError(
-            f"a {message.type} message holds more than text", hint="the pair reads text only"
-        )
-    return "".join(part for part in parts if part)

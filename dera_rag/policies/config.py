@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -35,6 +36,7 @@ class Settings:
         if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
             raise InvalidValueError(f"{where}: expected keys and values, got {values!r:.80}")
         self._left = dict(values)
+        self._known: list[str] = []
         self._where = where
 
     def take(self, key: str, kind: type[_T], default: _T = _REQUIRED) -> _T:
@@ -44,9 +46,7 @@ class Settings:
             InvalidValueError: The key is missing and has no default, or the value is of another
                 type.
         """
-        value = self._left.pop(key, default)
-        if value is _REQUIRED:
-            raise InvalidValueError(f"{self._where}: {key!r} is missing")
+        value = self._pop(key, default)
         if not isinstance(value, kind):
             raise InvalidValueError(
                 f"{self._where}: {key!r} must be of type {kind.__name__}, got {value!r:.80}"
@@ -59,14 +59,25 @@ class Settings:
         Raises:
             InvalidValueError: The key is missing and has no default, or the value is no number.
         """
-        value = self._left.pop(key, default)
-        if value is _REQUIRED:
-            raise InvalidValueError(f"{self._where}: {key!r} is missing")
+        value = self._pop(key, default)
         if value is not default and (
             isinstance(value, bool) or not isinstance(value, (int, float))
         ):
             raise InvalidValueError(f"{self._where}: {key!r} must be a number, got {value!r}")
         return value
+
+    def _pop(self, key: str, default: Any) -> Any:
+        self._known.append(key)
+        value = self._left.pop(key, default)
+        if value is _REQUIRED:
+            raise InvalidValueError(f"{self._where}: {key!r} is missing", hint=self._suggestion())
+        return value
+
+    def _suggestion(self) -> str:
+        """The nearest known key of each that was not taken."""
+        near = {key: difflib.get_close_matches(key, self._known, n=1) for key in self._left}
+        meant = [f"{key!r}: did you mean {found[0]!r}?" for key, found in near.items() if found]
+        return "; ".join(meant)
 
     def strings(self, values: Any, where: str) -> list[str]:
         """A list of non-empty strings.
@@ -85,7 +96,10 @@ class Settings:
             InvalidValueError: There are some.
         """
         if self._left:
-            raise InvalidValueError(f"{self._where}: unknown keys {sorted(self._left)}")
+            raise InvalidValueError(
+                f"{self._where}: unknown keys {sorted(self._left)}",
+                hint=self._suggestion() or f"known are {sorted(self._known)}",
+            )
 
 
 def parse(text: str, where: str) -> dict[str, Json]:

@@ -155,11 +155,13 @@ class PromptBuilder:
             hint="shorten the question or lower max_new_tokens",
         )
 
-    def chat(self, messages: Sequence[Message]) -> list[int]:
+    def chat(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> list[int]:
         """Token ids of a conversation in the pair's chat template, ready for the assistant's turn.
 
         Args:
             messages: `{"role": …, "content": …}` and whatever else the template reads; not empty.
+            tools: What the model may call, as JSON schemas in OpenAI's form, for templates that
+                show them.
 
         Raises:
             PromptError: No messages, no chat template, or the template refuses them.
@@ -171,9 +173,26 @@ class PromptBuilder:
                 "the pair has no chat template", hint="set tokenizer.chat_template, or use plain()"
             )
         return self._encoder.encode(
-            lambda shield: self._apply_template([_shielded(m, shield) for m in messages]),
+            lambda shield: self._apply_template(
+                [_shielded(m, shield) for m in messages], [_shielded(t, shield) for t in tools]
+            ),
             add_special_tokens=False,
         )
+
+    def rendered(
+        self, messages: Sequence[Message], tools: Sequence[Message] = (), *, ask: bool = True
+    ) -> str:
+        """The text of a conversation in the pair's chat template, to look at; `chat` encodes.
+
+        Args:
+            messages: As in `chat`.
+            tools: As in `chat`.
+            ask: Whether it ends where the assistant's turn begins.
+
+        Raises:
+            PromptError: As `chat`.
+        """
+        return self._apply_template(messages, tools, ask=ask)
 
     def plain(self, text: str) -> list[int]:
         """Token ids of a text that is content throughout, with the tokenizer's BOS."""
@@ -197,16 +216,19 @@ class PromptBuilder:
         template = self._prompt if passages else self._prompt.replace("{passages}\n\n", "")
         return _SLOTS.sub(lambda match: values[match.group(1)], template)
 
-    def _apply_template(self, messages: Sequence[Message]) -> str:
+    def _apply_template(
+        self, messages: Sequence[Message], tools: Sequence[Message] = (), *, ask: bool = True
+    ) -> str:
         from jinja2 import TemplateError
 
         try:
             return str(
                 self._tokenizer.apply_chat_template(
                     [dict(message) for message in messages],
+                    tools=[dict(tool) for tool in tools] or None,
                     chat_template=self._template,
                     tokenize=False,
-                    add_generation_prompt=True,
+                    add_generation_prompt=ask,
                 )
             )
         except TemplateError as error:
@@ -244,12 +266,26 @@ def _as_it_is(content: str) -> str:
     return content
 
 
+# Names by which templates reach into messages and tools; any other name is content, as in the
+# arguments of a call.
+_STRUCTURE = frozenset(
+    {
+        *("role", "type", "content", "text", "name", "id", "title", "description"),
+        *("tool_calls", "tool_call_id", "function", "arguments", "reasoning_content"),
+        *("parameters", "properties", "required", "items", "enum", "return"),
+    }
+)
+
+
 def _shielded(value: Any, shield: Shield, key: str = "") -> Any:
     """Every string in a message except what the template itself compares: roles and types."""
     if isinstance(value, str):
         return value if key in {"role", "type"} else shield(value)
     if isinstance(value, Mapping):
-        return {name: _shielded(item, shield, name) for name, item in value.items()}
+        return {
+            name if name in _STRUCTURE else shield(name): _shielded(item, shield, name)
+            for name, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_shielded(item, shield, key) for item in value]
     return value

@@ -136,6 +136,11 @@ class VectorIndex:
         return self._snapshot.chunks
 
     @property
+    def snapshot(self) -> Snapshot:
+        """The present state; later writes leave it as it is."""
+        return self._snapshot
+
+    @property
     def sources(self) -> Mapping[str, store.Source]:
         """Resolved path → file the index was built from; empty for documents from memory."""
         return dict(self._sources)

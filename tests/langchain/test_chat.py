@@ -1,11 +1,15 @@
-"""ChatDeRa on tiny random pairs: langchain's own suite, and what that suite does not notice."""
+"""ChatDeRa on tiny random pairs: what langchain's own suites do not notice."""
 
+import copy
+import dataclasses
+import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from langchain_core.caches import InMemoryCache
-from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
+from langchain_core.documents import Document
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -13,15 +17,20 @@ from langchain_core.messages import (
     HumanMessage,
     RemoveMessage,
     SystemMessage,
+    ToolMessage,
 )
 from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField
-from langchain_tests.unit_tests import ChatModelUnitTests
 from pydantic import ValidationError
 
 from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.langchain import ChatDeRa
+from dera_rag.langchain.engine import Engine
+from dera_rag.langchain.evidence import policy_hash
+from dera_rag.langchain.source import Source
+from dera_rag.policies import Adjustment, ConstantPolicy, Cues, EvidencePolicy
 from dera_rag.prompts import PLAIN_PROMPT
 from dera_rag.testing import write_pair
 
@@ -50,18 +59,6 @@ def plain_pair(saved):
 @pytest.fixture
 def model(pair):
     return ChatDeRa(pair=pair, dera_lambda=0.5, seed=3, max_tokens=12)
-
-
-class TestLangChainSuite(ChatModelUnitTests):
-    """The standard unit tests."""
-
-    @property
-    def chat_model_class(self):
-        return ChatDeRa
-
-    @property
-    def chat_model_params(self):
-        return {"reference": "some/reference", "aligned": "some/aligned"}
 
 
 class TestInvoke:
@@ -228,8 +225,8 @@ class TestSharing:
 
     def test_the_constructor_loads_nothing(self):
         model = ChatDeRa(reference="no/such", aligned="no/such")
-        assert "_decoder" not in vars(model.engine)
-        assert "_decoder" not in vars(ChatDeRa.embedded().engine)
+        assert not model.engine.loaded
+        assert not Engine.of(Source("a", "b")).loaded
         assert "no/such" in repr(model)
 
     def test_in_a_chain(self, model):
@@ -307,14 +304,6 @@ class TestRefusals:
         with pytest.raises(PromptError, match="empty"):
             model.invoke([])
 
-    def test_tools_are_not_there_yet(self, model):
-        with pytest.raises(NotImplementedError):
-            model.bind_tools([])
-        with pytest.raises(NotImplementedError):
-            model.with_structured_output({"title": "a", "type": "object", "properties": {}})
-        with pytest.raises(NotImplementedError):
-            model.get_num_tokens_from_messages([HumanMessage("a")], tools=[{}])
-
 
 def test_the_embedded_pair_is_named_as_it_is(monkeypatch):
     monkeypatch.setattr(ModelPair, "embedded", classmethod(lambda cls: pytest.fail("loaded")))
@@ -328,3 +317,174 @@ def test_importing_it_leaves_torch_alone():
     code = "import sys, dera_rag.langchain; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+POLICY = EvidencePolicy(
+    pair="tiny",
+    corpus="pubs",
+    base=0.5,
+    maximum=2.0,
+    cues=Cues("name", {}),
+    adjustments=(Adjustment("top_score", 1.0, "the best passage is far off", below=0.5),),
+)
+
+
+class TestEvidence:
+    """λ of "auto" is settled before decoding, by what the call or its messages bring."""
+
+    @pytest.fixture
+    def auto(self, pair):
+        return ChatDeRa(pair=pair, dera_policy=POLICY, dera_corpus="pubs", seed=3, max_tokens=8)
+
+    @staticmethod
+    def dera(answer):
+        return answer.response_metadata["dera"]
+
+    @pytest.mark.parametrize(("score", "lam"), [(0.9, 0.5), (0.1, 1.5)])
+    def test_given_with_the_call(self, auto, score, lam):
+        evidence = [{"id": "a", "text": "- name: A", "relevance_score": score}]
+        answer = auto.invoke(TALK, dera_evidence=evidence)
+        assert (self.dera(answer)["lam"], self.dera(answer)["policy"]) == (lam, "evidence")
+        assert self.dera(answer)["signals"]["top_score"] == score
+        assert answer.content == auto.invoke(TALK, dera_lambda=lam).content
+        json.dumps(answer.response_metadata)
+
+    @pytest.mark.parametrize("as_dictionary", [False, True])
+    def test_in_the_artifacts_of_a_tool(self, auto, as_dictionary):
+        def talk(score):
+            found = Document("- name: A", id="a", metadata={"relevance_score": score})
+            if as_dictionary:
+                found = {"id": "a", "text": "- name: A", "relevance_score": score}
+            call = {"name": "find", "args": {}, "id": "1", "type": "tool_call"}
+            return [
+                HumanMessage("Where?"),
+                AIMessage("", tool_calls=[call]),
+                ToolMessage("A", tool_call_id="1", artifact=[found]),
+            ]
+
+        assert self.dera(auto.invoke(talk(0.9)))["lam"] == 0.5
+        assert self.dera(auto.invoke(talk(0.1)))["lam"] == 1.5
+        # What was found for an earlier question is no evidence for this one.
+        later = [*talk(0.1), AIMessage("There."), HumanMessage("Why?")]
+        assert "no evidence" in self.dera(auto.invoke(later))["reason"]
+
+    def test_a_corpus_may_say_so_itself(self, pair):
+        other = ChatDeRa(pair=pair, dera_policy=POLICY, max_tokens=2)
+        item = {"id": "a", "text": "b", "relevance_score": 0.1}
+        assert "not to pair" in self.dera(other.invoke(TALK, dera_evidence=[item]))["reason"]
+        item["corpus"] = "pubs"
+        assert self.dera(other.invoke(TALK, dera_evidence=[item]))["lam"] == 1.5
+        mixed = [item, {**item, "corpus": "shops"}]
+        assert "not to pair" in self.dera(other.invoke(TALK, dera_evidence=mixed))["reason"]
+
+    def test_without_any(self, auto, pair):
+        assert self.dera(auto.invoke(TALK))["lam"] == 1.0
+        assert "no evidence" in self.dera(auto.invoke(TALK, dera_evidence=[]))["reason"]
+        constant = ChatDeRa(pair=pair, dera_policy=ConstantPolicy(0.25), max_tokens=2)
+        assert self.dera(constant.invoke(TALK))["lam"] == 0.25
+
+    def test_disagreement_is_measured_where_the_policy_looks(self, pair):
+        looks = dataclasses.replace(
+            POLICY, adjustments=(Adjustment("disagreement", 1.0, "they part", above=0.0),)
+        )
+        model = ChatDeRa(pair=pair, dera_policy=looks, dera_corpus="pubs", max_tokens=2)
+        dera = self.dera(model.invoke(TALK, dera_evidence=[{"id": "a", "text": "b"}]))
+        prompt = model._read_call(_messages(TALK), None, {"dera_lambda": 1.0}).prompt
+        expected = DeraDecoder(pair).disagreement([prompt])[0]
+        assert dera["signals"]["disagreement"] == pytest.approx(expected, abs=1e-4)
+        assert dera["lam"] == 1.5
+
+    def test_the_cache_tells_policies_and_evidence_apart(self, auto):
+        near, far = ([{"id": "a", "text": "b", "relevance_score": x}] for x in (0.9, 0.1))
+        cached = auto.model_copy(update={"cache": InMemoryCache()})
+        lams = [self.dera(cached.invoke(TALK, dera_evidence=x))["lam"] for x in (near, far, near)]
+        assert lams == [0.5, 1.5, 0.5]
+        other = dataclasses.replace(POLICY, base=0.25)
+        changed = cached.model_copy(update={"dera_policy": other})
+        assert self.dera(changed.invoke(TALK, dera_evidence=near))["lam"] == 0.25
+        assert policy_hash(other) != policy_hash(POLICY) == policy_hash(dataclasses.replace(POLICY))
+
+    def test_the_cache_tells_artifacts_apart(self, auto):
+        cached = auto.model_copy(update={"cache": InMemoryCache()})
+        for score, lam in ((0.9, 0.5), (0.1, 1.5)):
+            found = Document("- name: A", metadata={"relevance_score": score})
+            talk = [HumanMessage("a"), ToolMessage("A", tool_call_id="1", artifact=[found])]
+            assert self.dera(cached.invoke(talk))["lam"] == lam
+
+    @pytest.mark.parametrize(
+        "evidence", ["text", {"id": "a"}, [{"id": "a"}], [{"text": "a", "relevance_score": "high"}]]
+    )
+    def test_other_forms_are_refused(self, auto, evidence):
+        with pytest.raises(InvalidValueError):
+            auto.invoke(TALK, dera_evidence=evidence)
+        with pytest.raises(ValidationError, match="policy"):
+            ChatDeRa(pair="embedded", dera_policy="mine")
+
+
+class TestLangChain:
+    """What the framework promises of every model, where it depends on this one."""
+
+    async def test_events(self, model):
+        events = [event async for event in model.astream_events(TALK, version="v2")]
+        pieces = [e["data"]["chunk"].content for e in events if e["event"].endswith("_stream")]
+        assert "".join(pieces) == model.invoke(TALK).content
+        end = events[-1]["data"]["output"]
+        assert end.usage_metadata == model.invoke(TALK).usage_metadata
+        assert end.response_metadata == model.invoke(TALK).response_metadata
+
+    def test_invoke_that_is_routed_through_stream(self, model):
+        assert model.invoke(TALK, stream=True).content == model.invoke(TALK).content
+        streamed = model.invoke(TALK, stream=True).response_metadata
+        assert streamed == model.invoke(TALK).response_metadata
+
+    def test_rate_limiter(self, model):
+        class Limiter(BaseRateLimiter):
+            """Counts."""
+
+            asked = 0
+
+            def acquire(self, *, blocking=True):
+                Limiter.asked += 1
+                return True
+
+            async def aacquire(self, *, blocking=True):
+                return self.acquire()
+
+        limited = model.model_copy(update={"rate_limiter": Limiter()})
+        limited.invoke(TALK)
+        list(limited.stream(TALK))
+        assert Limiter.asked == 2
+
+    def test_tracing(self, model):
+        params = model._get_ls_params(stop=["x"], temperature=0.25)
+        assert params == {
+            "ls_provider": "dera",
+            "ls_model_type": "chat",
+            "ls_model_name": "tiny",
+            "ls_temperature": 0.25,
+            "ls_max_tokens": 12,
+            "ls_stop": ["x"],
+        }
+
+    def test_callbacks_of_a_call_see_usage(self, model):
+        usage = UsageMetadataCallbackHandler()
+        model.invoke(TALK, config={"callbacks": [usage]})
+        list(model.stream(TALK, config={"callbacks": [usage]}))
+        once = model.invoke(TALK).usage_metadata["total_tokens"]
+        assert usage.usage_metadata["tiny"]["total_tokens"] == 2 * once
+
+    def test_a_repetition_penalty_is_a_setting(self, model, pair):
+        ids = model._read_call(_messages(TALK), None, {}).prompt
+        expected = DeraDecoder(pair).generate(
+            ids, 0.5, Sampling(seed=3, max_new_tokens=12, repetition_penalty=1.8)
+        )
+        assert model.invoke(TALK, repetition_penalty=1.8).content == expected.text
+
+    def test_with_config_and_deep_copies(self, model):
+        assert model.with_config(tags=["a"]).invoke(TALK).content == model.invoke(TALK).content
+        named = ChatDeRa(reference="a", aligned="b")
+        assert copy.deepcopy(named).engine is named.engine
+
+
+def _messages(talk):
+    return ChatPromptTemplate.from_messages(talk).format_messages()

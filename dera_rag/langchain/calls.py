@@ -1,0 +1,175 @@
+"""A chat model's call, read and ready to decode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.messages import BaseMessage
+
+from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.engine import Answer, Engine, Listener
+from dera_rag.langchain.messages import Tool
+from dera_rag.langchain.settings import CallSettings
+from dera_rag.types import LambdaDecision
+
+if TYPE_CHECKING:
+    from dera_rag.decoding.grammar import Grammar
+    from dera_rag.langchain.tools import ToolForm
+
+TOOL_SETTINGS = ("tools", "tool_choice", "parallel_tool_calls")
+STRUCTURE_SETTINGS = (*TOOL_SETTINGS, "response_format", "strict")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What an answer has to look like.
+
+    Attributes:
+        tools: What it may call, in OpenAI's form.
+        forced: Whether it must call one of them.
+        form: How calls are written.
+        trigger: What in running text begins a call; None where only a special token does.
+        grammar: What it keeps to; None for any text.
+    """
+
+    tools: tuple[Tool, ...] = ()
+    forced: bool = False
+    form: ToolForm | None = None
+    trigger: str | None = None
+    grammar: Grammar | None = None
+
+
+@dataclass(frozen=True)
+class ChatCall:
+    """A call.
+
+    Attributes:
+        engine: Decodes it.
+        model_name: Names the pair.
+        prompt: Token ids.
+        decision: λ and why.
+        settings: How to decode.
+        structure: What the answer has to look like.
+        templated: Whether a chat template was used; else the answer starts with a space.
+    """
+
+    engine: Engine
+    model_name: str
+    prompt: Sequence[int]
+    decision: LambdaDecision
+    settings: CallSettings
+    structure: Structure
+    templated: bool
+
+    @property
+    def tools(self) -> tuple[Tool, ...]:
+        """What may be called."""
+        return self.structure.tools
+
+    @property
+    def forced(self) -> bool:
+        """Whether a tool must be called."""
+        return self.structure.forced
+
+    @property
+    def form(self) -> ToolForm:
+        """How calls are written; only where there are tools."""
+        assert self.structure.form is not None  # noqa: S101 - `read_structure` saw to it
+        return self.structure.form
+
+    @property
+    def trigger(self) -> str | None:
+        """What in running text begins a call."""
+        return self.structure.trigger
+
+    def start(self, listener: Listener | None = None) -> Future[Answer]:
+        """Ask for the answer."""
+        # A stop string inside a structure would cut it in half: its grammar ends it.
+        whole = self.structure.grammar is not None and (self.forced or not self.tools)
+        return self.engine.submit(
+            self.prompt,
+            self.decision.lam,
+            self.settings.sampling,
+            () if whole else self.settings.stops,
+            plausibility=self.decision.plausibility,
+            grammar=self.structure.grammar,
+            alternatives=self.settings.top_logprobs,
+            listener=listener,
+        )
+
+
+def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> Structure:
+    """What a call's tools and response format ask for.
+
+    Args:
+        engine: Of the pair.
+        kwargs: What the call sets.
+        budget: Most tokens of an answer.
+
+    Raises:
+        InvalidValueError: Tools beside a response format, an unknown choice or format, a schema
+            that cannot be enforced, or a structure that does not fit into the budget.
+    """
+    wanted = kwargs.get("response_format")
+    tools = list(kwargs.get("tools") or ())
+    if not tools:
+        return Structure(grammar=_format_grammar(engine, wanted, budget))
+    from dera_rag.langchain.tools import ToolForm, chosen_tools
+
+    kept, forced = chosen_tools(tools, kwargs.get("tool_choice"))
+    if wanted is not None and kept:
+        raise InvalidValueError(
+            "tools and response_format in one call", hint="an answer is a call or JSON, not both"
+        )
+    if not kept:
+        return Structure(grammar=_format_grammar(engine, wanted, budget))
+    form = ToolForm.of(engine.prompts)
+    tokenizer = engine.pair.tokenizer
+    text = form.grammar(
+        kept,
+        engine.control,
+        forced=forced,
+        parallel=bool(kwargs.get("parallel_tool_calls", not forced)),
+    )
+    return Structure(
+        tuple(kept), forced, form, form.trigger(tokenizer), engine.grammar(text, budget)
+    )
+
+
+def shown_tools(kwargs: Mapping[str, Any]) -> Sequence[Tool]:
+    """The tools a prompt shows: all of them, unless none may be called."""
+    if kwargs.get("tool_choice") in {"none", False}:
+        return ()
+    return tuple(kwargs.get("tools") or ())
+
+
+def question_of(messages: Sequence[BaseMessage]) -> str:
+    """What is asked: the last human message, or without one the last message."""
+    from dera_rag.langchain.messages import question_in, text_of
+
+    human = [message for message in messages if message.type == "human"]
+    return question_in(text_of((human or list(messages))[-1]))
+
+
+def _format_grammar(engine: Engine, wanted: object, budget: int) -> Grammar | None:
+    """The grammar of a response format in OpenAI's form."""
+    if wanted is None or wanted == {"type": "text"}:
+        return None
+    from dera_rag.decoding.grammar import json_grammar
+    from dera_rag.langchain.tools import closed
+
+    schema = None
+    if isinstance(wanted, Mapping) and wanted.get("type") == "json_object":
+        schema = {"type": "object"}
+    elif isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
+        schema = wanted.get("json_schema", {}).get("schema")
+    if not isinstance(schema, Mapping):
+        raise InvalidValueError(
+            f"no response format: {wanted!r:.120}",
+            hint='{"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}, '
+            '{"type": "json_object"} or {"type": "text"}',
+        )
+    return engine.grammar(json_grammar(closed(schema)), budget)

@@ -1,0 +1,97 @@
+"""`with_structured_output`: a chat model whose answers are objects of a schema."""
+
+from __future__ import annotations
+
+import json
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import BaseMessage
+from langchain_core.output_parsers import JsonOutputParser
+from langchain_core.output_parsers.openai_tools import (
+    JsonOutputKeyToolsParser,
+    PydanticToolsParser,
+)
+from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+from dera_rag.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from dera_rag.langchain.chat import ChatDeRa
+
+METHODS = ("json_schema", "function_calling", "json_mode")
+
+
+def structured(
+    model: ChatDeRa, schema: Any, *, method: str, include_raw: bool
+) -> Runnable[LanguageModelInput, Any]:
+    """A runnable that answers with objects of a schema.
+
+    Args:
+        model: Answers.
+        schema: A pydantic class, a TypedDict, or a JSON schema; None for any object, with
+            "json_mode" alone.
+        method: One of `METHODS`.
+        include_raw: Whether to return `raw`, `parsed` and `parsing_error`.
+
+    Raises:
+        InvalidValueError: An unknown method, or no schema.
+    """
+    if method not in METHODS:
+        raise InvalidValueError(f"unknown method {method!r}", hint=f"one of {[*METHODS]}")
+    if schema is None and method != "json_mode":
+        raise InvalidValueError("no schema", hint="pass one, or method='json_mode'")
+    shown = {"kwargs": {"method": method}, "schema": schema or {"type": "object", "title": "any"}}
+    is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
+    if method == "function_calling":
+        name = convert_to_openai_tool(schema)["function"]["name"]
+        bound = model.bind_tools([schema], tool_choice=name, ls_structured_output_format=shown)
+        parser: Runnable[Any, Any] = (
+            PydanticToolsParser(tools=[schema], first_tool_only=True)
+            if is_class
+            else JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
+        )
+    else:
+        bound = model.bind(
+            response_format=_response_format(schema), ls_structured_output_format=shown
+        )
+        # Half an object would often pass for a whole one: a class is made of the whole text.
+        parser = RunnableLambda(_into(schema)) if is_class else JsonOutputParser()
+    if not include_raw:
+        return bound | parser
+    parsed = RunnablePassthrough.assign(
+        parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
+    )
+    failed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+
+
+def _response_format(schema: Any) -> dict[str, Any]:
+    if schema is None:
+        return {"type": "json_object"}
+    found = convert_to_json_schema(schema)
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": found.get("title", "answer"), "schema": found},
+    }
+
+
+def _into(schema: Any) -> Any:
+    """Reads a message's text as an object of a pydantic class, of version 1 or 2."""
+
+    def read(message: BaseMessage) -> Any:
+        text = message.text
+        try:
+            values = json.loads(text)
+            make = getattr(schema, "model_validate", None) or schema.parse_obj
+            return make(values)
+        except ValueError as error:
+            raise OutputParserException(
+                f"no {schema.__name__}: {text!r:.200}: {error}", llm_output=text
+            ) from error
+
+    return read

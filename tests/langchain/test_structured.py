@@ -1,0 +1,207 @@
+"""Structured output: what comes back is an object of the schema, or a clear error."""
+
+import json
+from enum import Enum
+from typing import Annotated, TypedDict
+
+import pytest
+from langchain_core.exceptions import OutputParserException
+from langchain_core.prompts import ChatPromptTemplate
+from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as BaseModelV1
+from understanding_pair import UnderstandingPair
+
+from dera_rag.errors import InvalidValueError
+from dera_rag.langchain import ChatDeRa
+from dera_rag.langchain.structured import METHODS
+from dera_rag.langchain.tools import closed, parameters
+from dera_rag.testing import TablePair, tiny_tokenizer
+
+PAIR = TablePair(tiny_tokenizer("plain"))
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Place(BaseModel):
+    """A place to eat."""
+
+    name: str
+    rating: int = Field(ge=1, le=5)
+    colour: Colour
+    tags: list[str] = Field(default_factory=list, max_length=3)
+    near: str | None = None
+
+
+class PlaceDict(TypedDict):
+    """A place to eat."""
+
+    name: Annotated[str, ..., "its name"]
+    rating: int
+
+
+class OldPlace(BaseModelV1):
+    """A place to eat."""
+
+    name: str
+    rating: int
+
+
+def model(**settings):
+    return ChatDeRa(pair=PAIR, **({"dera_lambda": 0.5, "max_tokens": 200, "seed": 1} | settings))
+
+
+class TestSchemas:
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("seed", range(4))
+    def test_pydantic(self, method, seed):
+        made = model(seed=seed).with_structured_output(Place, method=method).invoke("a")
+        assert isinstance(made, Place)
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_pydantic_version_1(self, method):
+        made = model().with_structured_output(OldPlace, method=method).invoke("a")
+        assert isinstance(made, OldPlace)
+
+    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("schema", [PlaceDict, Place.model_json_schema()])
+    def test_dictionaries(self, method, schema):
+        made = model().with_structured_output(schema, method=method).invoke("a")
+        assert isinstance(made, dict)
+        assert {"name", "rating"} <= set(made)
+
+    def test_any_object(self):
+        made = model().with_structured_output(method="json_mode").invoke("a", max_tokens=40)
+        assert isinstance(made, dict)
+
+    async def test_async(self):
+        chain = model().with_structured_output(Place)
+        assert isinstance(await chain.ainvoke("a"), Place)
+
+    def test_in_a_chain_and_in_batches(self):
+        prompt = ChatPromptTemplate.from_template("{text}")
+        chain = prompt | model().with_structured_output(Place)
+        made = chain.batch([{"text": "a"}, {"text": "b"}])
+        assert made == [chain.invoke({"text": "a"}), chain.invoke({"text": "b"})]
+
+    def test_the_call_may_ask_for_it_itself(self):
+        wanted = {
+            "type": "json_schema",
+            "json_schema": {"name": "n", "schema": {"enum": ["a", "b"]}},
+        }
+        assert json.loads(model().invoke("a", response_format=wanted).content) in ("a", "b")
+        assert (
+            model().invoke("a", response_format={"type": "text"}).content
+            == model().invoke("a").content
+        )
+
+
+class TestRaw:
+    @pytest.mark.parametrize("method", METHODS)
+    def test_include_raw(self, method):
+        made = model().with_structured_output(Place, method=method, include_raw=True).invoke("a")
+        assert isinstance(made["parsed"], Place)
+        assert made["parsing_error"] is None
+        assert made["raw"].usage_metadata["output_tokens"] > 0
+
+    def test_an_answer_that_does_not_parse(self):
+        """A class that asks for more than its schema says: the error says what was answered."""
+
+        class Odd(BaseModel):
+            number: int
+
+            def __init__(self, **values):
+                super().__init__(**values)
+                raise ValueError("never odd enough")
+
+        chain = model().with_structured_output(Odd, include_raw=True)
+        made = chain.invoke("a")
+        assert (made["parsed"], type(made["parsing_error"])) == (None, OutputParserException)
+        with pytest.raises(OutputParserException, match="number"):
+            model().with_structured_output(Odd).invoke("a")
+
+
+class TestStream:
+    def test_a_class_comes_once_and_whole(self):
+        chain = model().with_structured_output(Place)
+        assert list(chain.stream("a")) == [chain.invoke("a")]
+
+    def test_a_dictionary_grows(self):
+        chain = model().with_structured_output(PlaceDict)
+        grown = list(chain.stream("a"))
+        assert grown[-1] == chain.invoke("a")
+
+    def test_text_and_metadata_equal_invoke(self):
+        bound = model().bind(response_format={"type": "json_object"}, max_tokens=60)
+        joined = None
+        for chunk in bound.stream("a"):
+            joined = chunk if joined is None else joined + chunk
+        whole = bound.invoke("a")
+        assert joined.content == whole.content
+        assert joined.usage_metadata == whole.usage_metadata
+        assert joined.response_metadata == whole.response_metadata
+
+
+class TestWhatIsSaid:
+    """A pair that understands: its own answer passes unchanged."""
+
+    def test_the_mixture_decides(self):
+        pair = UnderstandingPair()
+        asked = ChatDeRa(pair=pair, temperature=0.0, dera_lambda=1.5, max_tokens=120)
+        chain = asked.with_structured_output(
+            {
+                "type": "object",
+                "title": "Joke",
+                "properties": {"setup": {"type": "string"}, "punchline": {"type": "string"}},
+                "required": ["setup", "punchline"],
+            }
+        )
+        assert chain.invoke("Tell me a joke about cats.")["setup"] == "Why do cats nap?"
+
+    def test_a_stop_string_does_not_cut_it(self):
+        made = model(stop=['"', "}"]).with_structured_output(PlaceDict).invoke("a")
+        assert set(made) == {"name", "rating"}
+
+
+class TestRefusals:
+    def test_too_little_room(self):
+        with pytest.raises(InvalidValueError, match="max_tokens=10 cannot hold"):
+            model(max_tokens=10).with_structured_output(Place).invoke("a")
+
+    def test_what_cannot_be_enforced(self):
+        schema = {"title": "a", "type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+        with pytest.raises(InvalidValueError, match="cannot be enforced"):
+            model().invoke(
+                "a", response_format={"type": "json_schema", "json_schema": {"schema": schema}}
+            )
+
+    def test_how_it_is_asked_for(self):
+        with pytest.raises(InvalidValueError, match="unknown method"):
+            model().with_structured_output(Place, method="guess")
+        with pytest.raises(InvalidValueError, match="no schema"):
+            model().with_structured_output(None)
+        with pytest.raises(InvalidValueError, match="no response format"):
+            model().invoke("a", response_format={"type": "xml"})
+        with pytest.raises(InvalidValueError, match="unknown keywords"):
+            model().with_structured_output(Place, loose=True)
+
+
+class TestClosing:
+    """Objects hold what they name: under a grammar, a model would else go on inventing."""
+
+    def test_objects_are_closed_unless_they_say(self):
+        inner = {"type": "object", "properties": {"b": {}}, "additionalProperties": True}
+        schema = {"type": "object", "properties": {"properties": inner, "enum": {"enum": ["x"]}}}
+        made = closed(schema)
+        assert made["additionalProperties"] is False
+        assert made["properties"] == {"properties": inner, "enum": {"enum": ["x"]}}
+        assert closed({"type": "object"}) == {"type": "object"}
+
+    def test_parts_of_one_object_are_not(self):
+        schema = {"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}
+        assert closed(schema) == schema
+
+    def test_a_tool_without_arguments(self):
+        assert parameters({"function": {"name": "a"}})["additionalProperties"] is False
