@@ -60,3 +60,7 @@ class IndexFormatError(DeraRagError, ValueError):
 
 class MissingDependencyError(DeraRagError, ImportError):
     """An optional library is not installed; the hint names the extra that brings it."""
+
+
+class RunFolderError(DeraRagError, OSError):
+    """A run's folder cannot be used: another run holds it, its disk is full, it holds no run."""

@@ -21,6 +21,50 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     "meters": {
         "venues": "dera_rag.evaluation.venues.meter:VenuesMeter",
     },
+    "scorers": {
+        "answer_recall": "dera_rag.evaluation.scorers.answers:answer_in_response",
+        "conflict_abstain": "dera_rag.evaluation.scorers.answers:conflict_abstain",
+        "conflict_context": "dera_rag.evaluation.scorers.answers:conflict_context",
+        "conflict_memory": "dera_rag.evaluation.scorers.answers:conflict_memory",
+        "conflict_other": "dera_rag.evaluation.scorers.answers:conflict_other",
+        "copy_coverage": "dera_rag.evaluation.scorers.prose:copy_coverage",
+        "copy_density": "dera_rag.evaluation.scorers.prose:copy_density",
+        "copy_rate": "dera_rag.evaluation.instruments.texts:copy_rate",
+        "distinct_n": "dera_rag.evaluation.scorers.prose:distinct_n",
+        "entailment": "dera_rag.evaluation.scorers.entailment:Entailment",
+        "entropy_highest": "dera_rag.evaluation.scorers.signals:entropy_highest",
+        "exact_match": "dera_rag.evaluation.scorers.answers:exact_match",
+        "grounded": "dera_rag.evaluation.scorers.grounded.scorer:Grounded",
+        "kl_mean": "dera_rag.evaluation.scorers.signals:kl_mean",
+        "learned_naturalness": "dera_rag.evaluation.scorers.natural_ratings:LearnedNaturalness",
+        "length": "dera_rag.evaluation.scorers.prose:length",
+        "lettucedetect": "dera_rag.evaluation.scorers.checkpoints:LettuceDetect",
+        "log_ratio_lowest": "dera_rag.evaluation.scorers.signals:log_ratio_lowest",
+        "log_ratio_mean": "dera_rag.evaluation.scorers.signals:log_ratio_mean",
+        "minicheck": "dera_rag.evaluation.scorers.checkpoints:MiniCheck",
+        "naturalness_distance": "dera_rag.evaluation.instruments.texts:Naturalness",
+        "overlap": "dera_rag.evaluation.scorers.prose:reference_overlap",
+        "preferred_to_reference": "dera_rag.evaluation.scorers.pairwise:PreferredToReference",
+        "ragas": "dera_rag.evaluation.scorers.ragas_metrics:Ragas",
+        "repetition": "dera_rag.evaluation.scorers.prose:repetition",
+        "slot_deleted": "dera_rag.evaluation.instruments.slots:deleted",
+        "slot_error_rate": "dera_rag.evaluation.instruments.slots:error_rate",
+        "slot_hallucinated": "dera_rag.evaluation.instruments.slots:hallucinated",
+        "slot_inserted": "dera_rag.evaluation.instruments.slots:inserted",
+        "slot_wrong": "dera_rag.evaluation.instruments.slots:wrong",
+        "token_f1": "dera_rag.evaluation.scorers.answers:token_f1_best",
+        "unfinished": "dera_rag.evaluation.scorers.prose:unfinished",
+        "venues_abstained": "dera_rag.evaluation.instruments.venues:abstained",
+        "venues_coverage": "dera_rag.evaluation.instruments.venues:coverage",
+        "venues_hallucination": "dera_rag.evaluation.instruments.venues:hallucination",
+    },
+    "tasks": {
+        "e2e": "dera_rag.evaluation.tasks.e2e:E2ETask",
+        "nq": "dera_rag.evaluation.tasks.nq:NQTask",
+        "own": "dera_rag.evaluation.tasks.own:OwnTask",
+        "ragtruth": "dera_rag.evaluation.tasks.ragtruth:RAGTruthTask",
+        "venues": "dera_rag.evaluation.tasks.venues:VenuesTask",
+    },
 }
 
 
@@ -28,7 +72,7 @@ def names(kind: str) -> list[str]:
     """Every known name of a kind, sorted.
 
     Args:
-        kind: `policies` or `meters`.
+        kind: `policies`, `meters`, `scorers` or `tasks`.
 
     Raises:
         UnknownNameError: No such kind.
@@ -42,7 +86,7 @@ def resolve(kind: str, name: str) -> Any:
     """The object registered under a name.
 
     Args:
-        kind: `policies` or `meters`.
+        kind: `policies`, `meters`, `scorers` or `tasks`.
         name: A name out of `names(kind)`.
 
     Raises:

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from dera_rag import __version__
 from dera_rag.cli import ask, curve, demo, doctor, index
+from dera_rag.cli import eval as eval_verbs
 from dera_rag.cli import pairs as pairs_verb
 from dera_rag.cli import path as path_verb
 from dera_rag.errors import DeraRagError
@@ -73,6 +74,9 @@ app.command("index")(index.index)
 app.command("ask")(ask.ask)
 app.command("path")(path_verb.path)
 app.command("curve")(curve.curve)
+app.add_typer(
+    eval_verbs.app, name="eval", short_help="Run suites: factuality and naturalness over λ."
+)
 app.command("pairs")(pairs_verb.pairs)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -8,7 +8,7 @@ import pytest
 
 from dera_rag import __version__
 
-VERBS = ("index", "ask", "path", "curve", "pairs", "doctor", "demo")
+VERBS = ("index", "ask", "path", "curve", "eval", "pairs", "doctor", "demo")
 
 
 def test_help_teaches(run):

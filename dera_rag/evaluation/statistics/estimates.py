@@ -159,8 +159,7 @@ def ratio(
     Raises:
         InvalidValueError: Lengths differ, or a setting is out of range.
     """
-    if n_resamples < 100:
-        raise InvalidValueError(f"n_resamples must be ≥ 100, got {n_resamples}", hint="use 2000")
+    _check_resamples(n_resamples)
     z = _z(confidence)
     (top, bottom), sources, failed = _scored(clusters, numerators, denominators)
     if not len(top) or bottom.sum() == 0:
@@ -171,7 +170,7 @@ def ratio(
         return Estimate(value, math.nan, math.nan, len(top), failed)
     tops = np.bincount(sources, weights=top, minlength=count)
     bottoms = np.bincount(sources, weights=bottom, minlength=count)
-    picks = _resamples(count, n_resamples, seed)
+    picks = resamples(count, n_resamples, seed)
     with np.errstate(invalid="ignore", divide="ignore"):
         boot = (picks @ tops) / (picks @ bottoms)
         jack = (tops.sum() - tops) / (bottoms.sum() - bottoms)
@@ -224,13 +223,30 @@ def _wilson(rate: float, n: float, z: float) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def resamples(count: int, n_resamples: int, seed: int) -> np.ndarray:
+    """How often each of `count` sources is drawn, `[R, C]` float64, read-only.
+
+    Equal arguments give equal draws: every metric of a run is resampled alike.
+
+    Raises:
+        InvalidValueError: Fewer than 100 resamples.
+    """
+    _check_resamples(n_resamples)
+    return _draws(count, n_resamples, seed)
+
+
 @lru_cache(maxsize=4)
-def _resamples(count: int, n_resamples: int, seed: int) -> np.ndarray:
-    """How often each cluster is drawn, `[R, C]`; cached because every metric of a run shares it."""
-    draws = np.random.default_rng(seed).multinomial(
-        count, np.full(count, 1 / count), size=n_resamples
-    )
-    return draws.astype(np.float64)
+def _draws(count: int, n_resamples: int, seed: int) -> np.ndarray:
+    share = np.full(count, 1 / count)
+    draws = np.random.default_rng(seed).multinomial(count, share, size=n_resamples)
+    picks = draws.astype(np.float64)
+    picks.flags.writeable = False
+    return picks
+
+
+def _check_resamples(n_resamples: int) -> None:
+    if n_resamples < 100:
+        raise InvalidValueError(f"n_resamples must be ≥ 100, got {n_resamples}", hint="use 2000")
 
 
 def _bca_levels(value: float, boot: np.ndarray, jack: np.ndarray, z: float) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""The exact instruments and plain counts of this package, as scorers."""

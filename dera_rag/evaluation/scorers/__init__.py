@@ -1,0 +1,1 @@
+"""Scorers: what a number says about one answer, one idea a file."""

@@ -1,0 +1,237 @@
+"""However a run is stopped, what resume leaves is what an uninterrupted run leaves, to the byte."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from evaluation_suites import read, tiny, write_questions, write_suite
+
+from dera_rag.errors import InvalidValueError, RunFolderError
+from dera_rag.evaluation.runner import rescore, resume, run
+from dera_rag.evaluation.runner.storage import Appender, Stored, dumped, locked, whole_lines
+
+DRIVER = Path(__file__).parents[1] / "kill_driver.py"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return tiny(tmp_path_factory.mktemp("pair"))
+
+
+@pytest.fixture(scope="module")
+def finished(pair, tmp_path_factory):
+    """A suite and the folder of a run of it; copy before changing anything."""
+    folder = tmp_path_factory.mktemp("finished")
+    suite = write_suite(folder, pair)
+    run(suite, folder / "run", workers=0)
+    return suite, folder / "run"
+
+
+@pytest.mark.parametrize("way", ["bytes", "time", "full"])
+def test_any_end_then_resume_gives_the_same_bytes(way, pair, tmp_path, cases):
+    suite = write_suite(tmp_path, pair)
+    count = cases(12, 150) if way != "time" else cases(5, 60)
+    arguments = [suite, tmp_path, way, 7, count]
+    ran = subprocess.run(
+        [sys.executable, DRIVER, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    # A driver that stops nothing would prove nothing.
+    assert int(ran.stdout) >= count / 2
+
+
+@pytest.mark.parametrize("name", ["generations.jsonl", "scores.jsonl"])
+def test_a_torn_last_line_is_cut_and_logged(name, finished, tmp_path, caplog):
+    _suite, whole = finished
+    copy = copied(whole, tmp_path)
+    data = (whole / name).read_bytes()
+    (copy / name).write_bytes(data[: len(data) - 40])
+    resume(copy, workers=0)
+    assert (copy / name).read_bytes() == data
+    assert "cut" in caplog.text
+    assert name in caplog.text
+
+
+def test_what_is_whole_is_not_done_again(finished, tmp_path):
+    _suite, whole = finished
+    copy = copied(whole, tmp_path)
+    made = resume(copy, workers=0)
+    assert made.skipped == made.questions == 5
+    assert made.tokens == 0
+
+
+def test_lost_scores_are_made_from_the_stored_answers(finished, tmp_path, monkeypatch):
+    _suite, whole = finished
+    copy = copied(whole, tmp_path)
+    (copy / "scores.jsonl").unlink()
+    forbid_models(monkeypatch)
+    assert resume(copy, workers=0).tokens == 0
+    assert (copy / "scores.jsonl").read_bytes() == (whole / "scores.jsonl").read_bytes()
+
+
+def test_rescoring_repeats_the_bytes_and_loads_no_pair(finished, tmp_path, monkeypatch):
+    _suite, whole = finished
+    copy = copied(whole, tmp_path)
+    forbid_models(monkeypatch)
+    rescore(copy, workers=0)
+    assert (copy / "scores.jsonl").read_bytes() == (whole / "scores.jsonl").read_bytes()
+
+
+def test_other_scorers_keep_the_earlier_scores(finished, tmp_path, pair, monkeypatch):
+    suite, whole = finished
+    copy = copied(whole, tmp_path)
+    other = write_suite(suite.parent, pair, scorers=["copy_rate", "slot_error_rate"])
+    forbid_models(monkeypatch)
+    rescore(copy, suite=other, workers=0)
+    before = json.loads((whole / "manifest.json").read_text("utf-8"))["scoring"]
+    kept = copy / f"scores-{before}.jsonl"
+    assert kept.read_bytes() == (whole / "scores.jsonl").read_bytes()
+    for row in read(copy):
+        assert row["scores"]["slot_error_rate"] is None
+        assert row["unscored"]["slot_error_rate"] == "no record"
+    write_suite(suite.parent, pair)
+
+
+def test_a_folder_without_a_manifest_says_to_run_again(tmp_path):
+    (tmp_path / "generations.jsonl").write_text("{}\n")
+    with pytest.raises(RunFolderError, match="eval run"):
+        resume(tmp_path)
+    with pytest.raises(RunFolderError, match="check the path"):
+        resume(tmp_path / "nowhere")
+
+
+def test_the_manifest_is_there_before_any_model_loads(pair, tmp_path, monkeypatch):
+    suite = write_suite(tmp_path, pair)
+    seen = []
+
+    def load(self, folder):
+        seen.append((tmp_path / "run" / "manifest.json").exists())
+        raise RunFolderError("no model in this test")
+
+    monkeypatch.setattr("dera_rag.evaluation.suites.PairSource.load", load)
+    with pytest.raises(RunFolderError, match="no model"):
+        run(suite, tmp_path / "run", workers=0)
+    assert seen == [True]
+
+
+def test_a_run_is_not_begun_over_another(finished):
+    suite, whole = finished
+    with pytest.raises(RunFolderError, match="eval resume"):
+        run(suite, whole)
+
+
+def test_a_folder_has_one_run_at_a_time(finished):
+    _suite, whole = finished
+    with locked(whole), pytest.raises(RunFolderError, match="another run holds"):
+        resume(whole)
+
+
+def test_resume_refuses_other_questions_and_other_weights(pair, tmp_path):
+    suite = write_suite(tmp_path, pair)
+    run(suite, tmp_path / "run", workers=0)
+    write_questions(tmp_path, more="than before")
+    with pytest.raises(InvalidValueError, match="not those the run was begun with"):
+        resume(tmp_path / "run")
+    write_questions(tmp_path)
+    config = pair.aligned / "config.json"
+    text = config.read_text()
+    try:
+        config.write_text(text + "\n")
+        with pytest.raises(InvalidValueError, match=r"weights.*aligned"):
+            resume(tmp_path / "run")
+    finally:
+        config.write_text(text)
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    import os
+
+    path = tmp_path / "rows.jsonl"
+    file = Appender(path, 0)
+    file.append(['{"a":1}'])
+    write = os.pwrite
+
+    def some(handle, data, at):
+        if at > 8:
+            raise OSError(28, "No space left on device")
+        return write(handle, data[:1], at)
+
+    monkeypatch.setattr(os, "pwrite", some)
+    with pytest.raises(RunFolderError, match=r"No space left.*resume"):
+        file.append(['{"b":2}'])
+    file.close()
+    assert path.read_text() == '{"a":1}\n'
+
+
+@pytest.mark.parametrize("tail", [b'{"b":', b"[1]\n", b"\xff\n", b'{"b":2}'])
+def test_only_whole_rows_count(tail, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"a":1}\n' + tail)
+    assert whole_lines(path) == 8
+    stored = Stored(path)
+    assert stored.take(1, lambda i, row: row == {"a": 1}) == ['{"a":1}']
+    assert stored.take(1, lambda i, row: True) is None
+    assert stored.size == 8
+
+
+def test_rows_have_six_digits_and_no_nan():
+    row = {"x": 0.12345678, "y": [float("nan"), -0.0, 1e-9, True, 3], "z": {"λ": float("inf")}}
+    assert dumped(row) == '{"x":0.123457,"y":[null,0.0,0.0,true,3],"z":{"λ":null}}'
+
+
+@pytest.mark.slow
+def test_workers_give_the_same_bytes_and_end_with_their_parent(pair, tmp_path):
+    import os
+    import signal
+    import time
+
+    suite = write_suite(tmp_path, pair)
+    run(suite, tmp_path / "one", workers=0)
+    code = (
+        "import sys; from dera_rag.evaluation.runner import run\n"
+        "if __name__ == '__main__': run(sys.argv[1], sys.argv[2], workers=2)"
+    )
+    script = tmp_path / "main.py"
+    script.write_text(code)
+    child = subprocess.Popen([sys.executable, script, suite, tmp_path / "two"])
+    deadline = time.monotonic() + 120
+    while not (workers := children(child.pid)) and time.monotonic() < deadline:
+        os.sched_yield()
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert workers
+    while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
+        os.sched_yield()
+    assert not any(alive(pid) for pid in workers)
+    resume(tmp_path / "two", workers=2)
+    for name in ("generations.jsonl", "scores.jsonl"):
+        assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
+
+
+def children(pid):
+    """Processes that a process started, from /proc."""
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()] if path.exists() else []
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state != "Z"
+
+
+def copied(whole, tmp_path):
+    import shutil
+
+    return Path(shutil.copytree(whole, tmp_path / "copy"))
+
+
+def forbid_models(monkeypatch):
+    def load(self, folder):
+        raise AssertionError("a model was loaded")
+
+    monkeypatch.setattr("dera_rag.evaluation.suites.PairSource.load", load)

@@ -1,0 +1,147 @@
+"""Suites: values only, everything checked before anything is loaded."""
+
+import pytest
+import yaml
+from evaluation_suites import suite_values, write_questions
+
+from dera_rag.errors import DeraRagError, InvalidValueError, MissingFileError, UnknownNameError
+from dera_rag.evaluation.suites import find_suite, load_suite, read_suite, shipped_names
+from dera_rag.policies import EvidencePolicy
+
+
+class Models:
+    """Where a pair would lie; `validate` must not look."""
+
+    reference, aligned = "nowhere/reference", "nowhere/aligned"
+
+
+@pytest.fixture
+def values(tmp_path):
+    """`values(key=…)` changes the suite; `values.read(key=…)` reads it."""
+    write_questions(tmp_path)
+
+    def read(**changes):
+        return read_suite(suite_values(Models, **changes), tmp_path)
+
+    return read
+
+
+def test_shipped_suites_are_those_beside_the_package(root):
+    kept = {path.name: path.read_text("utf-8") for path in (root / "evals").glob("*.yaml")}
+    shipped = {f"{name}.yaml": find_suite(name).read_text("utf-8") for name in shipped_names()}
+    assert shipped == kept
+    assert {"venues", "e2e", "nq", "ragtruth", "own"} <= set(shipped_names())
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_every_shipped_suite_is_valid(name, tmp_path):
+    path = tmp_path / f"{name}.yaml"
+    path.write_text(find_suite(name).read_text("utf-8"), encoding="utf-8")
+    # What the template's reader brings along.
+    write_questions(tmp_path)
+    (tmp_path / "documents").mkdir()
+    suite = load_suite(path)
+    assert suite.name == name
+    for section in suite.tasks:
+        card = section.make_task(suite.folder).card
+        assert card.licence
+        assert card.split
+        assert card.size
+        assert card.metrics
+
+
+def test_a_suite_is_found_by_path_and_by_name(tmp_path):
+    file = tmp_path / "venues"
+    file.write_text("")
+    assert find_suite(file) == file
+    assert find_suite("venues").is_file()
+    with pytest.raises(UnknownNameError, match=r"venus.*did you mean.*venues"):
+        find_suite("venus")
+    with pytest.raises(MissingFileError, match=r"shipped are.*venues"):
+        find_suite("mine.yaml")
+
+
+def test_what_is_read_is_what_was_written(values):
+    suite = values(seeds=[3, 4], tuning=0.25, lam=[0, 0.5, 2])
+    assert suite.lam == (0.0, 0.5, 2.0)
+    assert suite.seeds == (3, 4)
+    assert suite.tuning == 0.25
+    assert suite.make_sampling().max_new_tokens == 5
+    assert suite.make_policies()["middle"].decide("?", None).lam == 0.75
+    assert [s.name for s in suite.tasks[0].scorers] == ["copy_rate"]
+
+
+def test_a_policy_by_name_is_kept_as_values(values):
+    suite = values(policies=["evidence"])
+    assert suite.policies["evidence"] == EvidencePolicy.embedded().to_config()
+
+
+def test_a_policy_file_is_read_once_and_kept_as_values(values, tmp_path):
+    (tmp_path / "mine.yaml").write_text("policy: constant\nlam: 1.25\n")
+    assert values(policies=["mine.yaml"]).policies == {"mine": {"policy": "constant", "lam": 1.25}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seedz": [1]}, r"unknown keys \['seedz'\].*did you mean 'seeds'"),
+        ({"answers": None}, "'answers' is missing"),
+        ({"answers": "paths"}, "unknown answers.*'paths'.*path"),
+        ({"lam": None}, "`lam` is missing"),
+        ({"lam": [1, 0]}, "must ascend"),
+        ({"lam": [-1, 0]}, "λ must be finite and ≥ 0"),
+        ({"lam": ["x"]}, "λ must be a number"),
+        ({"answers": "path"}, r"lam: \[lowest, highest\]"),
+        ({"answers": "path", "lam": [0, 2], "sampling": {"top_p": 0.9}}, "cannot be exact"),
+        ({"answers": "given"}, "given answers have no `lam`"),
+        ({"answers": "given", "lam": None}, "given answers have no `policies`"),
+        ({"sampling": {"temprature": 1}}, "did you mean 'temperature'"),
+        ({"sampling": {"temperature": -1}}, "temperature must be ≥ 0"),
+        ({"sampling": {"seed": 1}}, "no option 'seed'"),
+        ({"seeds": [1, 1]}, "seeds must be different"),
+        ({"seeds": [True]}, "seeds must be different"),
+        ({"top_k": 0}, "'top_k' must be a whole number"),
+        ({"batch": 1.5}, "'batch' must be a whole number"),
+        ({"tuning": 1}, r"'tuning' must be in \[0, 1\)"),
+        ({"signals": "all"}, "unknown signals"),
+        ({"prompt": 3}, "prompt must be text"),
+        ({"prompt": "{question}"}, "{passages}"),
+        ({"pair": "embeded"}, "pair must be `embedded`"),
+        ({"pair": {"reference": "a"}}, "'aligned' is missing"),
+        ({"pair": {"reference": "a", "aligned": "b", "dtyp": "x"}}, "did you mean 'dtype'"),
+        ({"policies": ["evidense"]}, "did you mean"),
+        ({"policies": [{"policy": "constant", "lam": 1}] * 2}, "two policies are called"),
+        ({"scorers": ["copy_rat"]}, r"copy_rat.*did you mean.*copy_rate"),
+        ({"scorers": [{"scorer": "copy_rate", "words": 3}]}, "no option 'words'"),
+        ({"scorers": ["copy_rate", "copy_rate"]}, "listed twice"),
+        ({"scorers": [3]}, "no scorer: 3"),
+        ({"tasks": {}}, "no tasks"),
+        ({"tasks": {"mine": {"task": "onw"}}}, "did you mean"),
+        ({"tasks": {"mine": {"task": "own"}}}, "'questions' is missing"),
+        ({"tasks": {"venues": {"n": "many"}}}, "'n' must be int"),
+        ({"tasks": {"venues": {"n": 0}}}, "n must be an integer ≥ 1"),
+        ({"tasks": {"venues": {"kinds": ["describe", "sing"]}}}, "unknown kind 'sing'"),
+        ({"tasks": {"mine": {"task": "own", "questions": "no.jsonl"}}}, "no file or folder"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_a_way_out(changes, message, values):
+    with pytest.raises(DeraRagError, match=message):
+        values(**changes)
+
+
+def test_a_file_that_is_no_suite_is_named(tmp_path):
+    file = tmp_path / "suite.yaml"
+    file.write_text("- a\n- b\n")
+    with pytest.raises(InvalidValueError, match=r"suite\.yaml: expected keys and values"):
+        load_suite(file)
+    file.write_text("a: [")
+    with pytest.raises(InvalidValueError, match=r"suite\.yaml is not YAML"):
+        load_suite(file)
+
+
+def test_the_template_names_every_key_once(root):
+    """A key that is written twice would silently be the second."""
+    for path in (root / "evals").glob("*.yaml"):
+        top = [line for line in path.read_text("utf-8").splitlines() if line[:1].isalpha()]
+        keys = [line.partition(":")[0] for line in top]
+        assert len(keys) == len(set(keys)) == len(yaml.safe_load(path.read_text("utf-8")))
