@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from types import MappingProxyType
 from typing import Literal
 
 from dera_rag.errors import InvalidValueError
@@ -44,7 +43,7 @@ class BranchedPrompt(tuple[int, ...]):
         """See the class."""
         made = super().__new__(cls, token_ids)
         made.without = None if without is None else tuple(without)
-        made.shares = None if shares is None else MappingProxyType(dict(shares))
+        made.shares = None if shares is None else dict(shares)
         return made
 
     def _beside(self) -> tuple[tuple[int, ...] | None, frozenset[tuple[str, float]] | None]:
@@ -110,7 +109,7 @@ class DecodeTrace:
     mixture: tuple[float, ...] = ()
     kl: tuple[float, ...] = ()
     entropy: tuple[float, ...] = ()
-    reasons: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def log_ratio(self) -> tuple[float, ...]:
@@ -196,8 +195,8 @@ class Passage:
     id: str
     text: str
     score: float = math.nan
-    scores: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    scores: Mapping[str, float] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Json]:
         """A JSON-able form."""
@@ -244,7 +243,7 @@ class LambdaDecision:
 
     lam: float
     reason: str
-    signals: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    signals: Mapping[str, float] = field(default_factory=dict)
     policy: str = "constant"
     plausibility: float = 0.0
 

@@ -1,8 +1,10 @@
 """Records that cross rooms: plain, frozen, and JSON all the way down."""
 
+import copy
 import dataclasses
 import json
 import math
+import pickle
 
 import pytest
 from hypothesis import given
@@ -129,3 +131,17 @@ def test_equality_of_branched_prompts_counts_what_stands_beside_the_ids():
     assert all(plain != other for other in others)
     assert tuple(plain) == (1, 2)
     assert BranchedPrompt([1, 2], without=[2]).without == (2,)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [answer(), Passage("p", "text"), BranchedPrompt([1, 2], without=[1], shares={"a": 0.5})],
+    ids=lambda record: type(record).__name__,
+)
+def test_records_can_be_copied_and_sent_to_another_process(record):
+    # Compared as text: a NaN is not equal to itself once it has been through another process.
+    for made in (copy.deepcopy(record), pickle.loads(pickle.dumps(record))):
+        assert repr(made) == repr(record)
+        assert type(made) is type(record)
+    if isinstance(record, BranchedPrompt):
+        assert made == record

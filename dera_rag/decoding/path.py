@@ -8,7 +8,6 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 
 from dera_rag.decoding.teacher import Teacher
 from dera_rag.errors import InvalidValueError
@@ -157,7 +156,7 @@ class LambdaPath:
             mixture=absent,
             kl=absent,
             entropy=absent,
-            reasons=MappingProxyType(dict.fromkeys(("mixture", "kl", "entropy"), _NOT_ON_THE_PATH)),
+            reasons=dict.fromkeys(("mixture", "kl", "entropy"), _NOT_ON_THE_PATH),
         )
         return Generation(
             text=segment.text,

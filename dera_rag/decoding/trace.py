@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from types import MappingProxyType
 from typing import Literal, get_args
 
 import torch
@@ -105,7 +104,7 @@ def build_trace(
             name: absent if name in reasons else tuple(column)
             for name, column in zip(COLUMNS, columns, strict=True)
         }
-    return DecodeTrace(lam=tuple(lams), reasons=MappingProxyType(reasons), **values)
+    return DecodeTrace(lam=tuple(lams), reasons=reasons, **values)
 
 
 def _reasons(branches: Branches, off: bool) -> dict[str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Literal, Protocol, get_args, runtime_checkable
 
 from dera_rag.errors import InvalidValueError
@@ -23,8 +22,6 @@ Direction = Literal["higher", "lower", "neither"]
 
 Need = Literal["passages", "references", "signals", "record"]
 """A field of `Item` that a scorer cannot do without."""
-
-_NO_RECORD: Mapping[str, Json] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +68,7 @@ class Item:
     answer: str
     references: tuple[str, ...] = ()
     signals: Signals | None = None
-    record: Mapping[str, Json] = field(default_factory=lambda: _NO_RECORD)
+    record: Mapping[str, Json] = field(default_factory=dict)
     key: str = ""
     source: str = ""
     lam: float | None = None

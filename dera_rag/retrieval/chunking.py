@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.retrieval.documents import Document
@@ -51,7 +50,7 @@ class Chunk:
     id: str
     document: str
     text: str
-    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    metadata: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
 
     @property

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from dera_rag.protocols import Retriever
 from dera_rag.types import Json, Passage
-
-_NOTHING: Mapping[str, Json] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +77,7 @@ class Example:
     source: str
     passages: tuple[Passage, ...] | None = None
     references: tuple[str, ...] = ()
-    record: Mapping[str, Json] = field(default_factory=lambda: _NOTHING)
+    record: Mapping[str, Json] = field(default_factory=dict)
     answer: str | None = None
 
     def to_dict(self) -> dict[str, Json]:
