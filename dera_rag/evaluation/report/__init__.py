@@ -1,0 +1,1 @@
+"""What a finished run says: one summary that pages, tables, differences and gates are made from."""
