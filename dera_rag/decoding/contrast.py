@@ -4,13 +4,11 @@
 |---|---|---|
 | CAD | `ContextPair(pair)` | `generate(…, lam=cad(0.5))` |
 | AdaCAD | `ContextPair(pair)` | `DeraDecoder(…, mixer=AdaCad())` |
+| CoCoA | `ContextPair(pair)` | `DeraDecoder(…, mixer=Cocoa())` |
 | AAD | an aligned model and its reference | `DeraDecoder(…, mixer=LogRatio())` |
 | contrastive decoding | a small model as reference, a large one as aligned | the same |
 
-CoCoA (Khandelwal et al. 2025) has the form of AdaCAD, with a λ per token in [0, 1] made of a Rényi
-divergence, an entropy gap and the peakedness of the branch that reads the passages. It is left out
-until its equation can be taken from the paper: the released code fixes its weight, which makes it
-CAD with α = 0.5. Shapes: `B` lines, `V` token ids.
+Shapes: `B` lines, `V` token ids.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from torch import Tensor
 
 from dera_rag.decoding.mixer import Lines, Mixture, plausible
 from dera_rag.errors import InvalidValueError, LogitsError
-from dera_rag.numerics import js_divergence, log_ratio, mix
+from dera_rag.numerics import entropy, js_divergence, log_ratio, mix, renyi_divergence
 from dera_rag.protocols import Branches, LogitPair
 from dera_rag.types import check_plausibility
 
@@ -87,6 +85,65 @@ class AdaCad:
 
 
 @dataclass(frozen=True)
+class Cocoa:
+    """CoCoA: a weight per token for the branch with passages, by conflict and confidence.
+
+    Over a `pairs.ContextPair`, where q is the branch without passages and p the one with them.
+    From the paper (Khandelwal et al. 2025): log mixture = (1−λ_t)·log q + λ_t·log p with λ_t in
+    [0, 1], so that nothing is extrapolated; conflict is the Rényi divergence D_α(q ‖ p) with
+    α = ½; confidence is the entropy gap ΔH_t = H(q) − H(p) and the peakedness m_t, by how much the
+    first token of p is more probable than its second.
+
+    How the three make λ_t is our reading, as the paper's own equation was not at hand:
+    λ_t = σ(γ·(ΔH_t + D_t/(1 + D_t)) + z·m_t). The terms behind γ are what the released code
+    computes, before it replaces the result by ½ and adds the whole contrast, which makes it CAD
+    with α = ½; the term behind z is added because that code has none. γ = 1 and z = 5 are the
+    values of a public reimplementation.
+
+    Attributes:
+        order: α of the Rényi divergence, in (0, 1).
+        gamma: γ ≥ 0, weight of entropy gap and conflict.
+        peak: z ≥ 0, weight of the peakedness.
+
+    Raises:
+        InvalidValueError: A value outside its range.
+    """
+
+    order: float = 0.5
+    gamma: float = 1.0
+    peak: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        if not 0 < self.order < 1:
+            raise InvalidValueError(f"order must be in (0, 1), got {self.order!r}", hint="e.g. 0.5")
+        for name in ("gamma", "peak"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise InvalidValueError(f"{name} must be finite and ≥ 0, got {value!r}")
+
+    def branches(self, lam: float) -> Branches:
+        """Both.
+
+        Raises:
+            InvalidValueError: A λ was asked for.
+        """
+        return _both(self, lam)
+
+    def mix(self, logits: LogitPair, lines: Lines) -> Mixture:
+        """See `Mixer.mix`."""
+        reference, aligned = _given(logits)
+        log_q, log_p = reference.log_softmax(-1), aligned.log_softmax(-1)
+        # D/(1 + D), also where D is infinite.
+        conflict = 1 - 1 / (1 + renyi_divergence(log_q, log_p, self.order))
+        best = log_p.exp().topk(2).values
+        gap = entropy(log_q) - entropy(log_p)
+        lam = self.gamma * (gap + conflict) + self.peak * (best[:, 0] - best[:, 1])
+        lam = lam.sigmoid()
+        return Mixture(mix(reference, aligned, lam, step=lines.steps[0], rows=lines.rows), lam)
+
+
+@dataclass(frozen=True)
 class LogRatio:
     """Contrastive decoding and AAD: the log-ratio of two branches, among plausible tokens only.
 
@@ -125,7 +182,7 @@ class LogRatio:
         return Mixture(plausible(ratio, aligned, self.plausibility))
 
 
-def _both(mixer: AdaCad | LogRatio, lam: float) -> Branches:
+def _both(mixer: AdaCad | Cocoa | LogRatio, lam: float) -> Branches:
     if lam != 1:
         raise InvalidValueError(
             f"{type(mixer).__name__} has no λ to choose, got {lam:g}",

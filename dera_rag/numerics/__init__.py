@@ -1,7 +1,12 @@
 """Pure functions on tensors: mixing two branches, divergences, sampling."""
 
 from dera_rag.numerics.affine import AffineScores, Penalty, affine_scores, winners
-from dera_rag.numerics.divergences import entropy, js_divergence, kl_divergence
+from dera_rag.numerics.divergences import (
+    entropy,
+    js_divergence,
+    kl_divergence,
+    renyi_divergence,
+)
 from dera_rag.numerics.mixing import (
     check_logits,
     implausible,
@@ -27,6 +32,7 @@ __all__ = [
     "log_ratio",
     "mix",
     "mix_rows",
+    "renyi_divergence",
     "row_seeds",
     "weighted_sum",
     "winners",

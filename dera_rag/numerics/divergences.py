@@ -1,4 +1,4 @@
-"""Entropy, KL and Jensen–Shannon divergence of next-token distributions, in nats.
+"""Entropy, KL, Jensen–Shannon and Rényi divergence of next-token distributions, in nats.
 
 Inputs are log-probabilities `[..., V]`; −inf is a token of probability 0, for which 0·log 0 = 0.
 """
@@ -65,3 +65,20 @@ def js_divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """
     log_m = torch.logaddexp(log_p, log_q) - math.log(2)
     return (kl_divergence(log_p, log_m) + kl_divergence(log_q, log_m)).div(2).clamp_max(math.log(2))
+
+
+def renyi_divergence(log_p: Tensor, log_q: Tensor, order: float) -> Tensor:
+    """Rényi divergence D_α(p ‖ q) = log(Σ p^α·q^(1−α)) / (α−1).
+
+    It grows with α towards KL(p ‖ q) at α = 1; small α give tokens of low probability more weight.
+
+    Args:
+        log_p: `[..., V]` log-probabilities.
+        log_q: `[..., V]` log-probabilities.
+        order: α in (0, 1).
+
+    Returns:
+        `[...]`, ≥ 0; +inf where p and q have no token in common. Rounding below 0 is cut off.
+    """
+    overlap = torch.logsumexp(order * log_p + (1 - order) * log_q, -1)
+    return (overlap / (order - 1)).clamp_min(0.0)

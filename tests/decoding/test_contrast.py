@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from dera_rag import DeraDecoder, ModelPair, Sampling
-from dera_rag.decoding.contrast import AdaCad, LogRatio, cad
+from dera_rag.decoding.contrast import AdaCad, Cocoa, LogRatio, cad
 from dera_rag.decoding.mixer import LinearMixer, Lines
 from dera_rag.errors import InvalidValueError, LogitsError
 from dera_rag.pairs.context import ContextContrast, ContextPair
@@ -144,6 +144,92 @@ class TestAdaCad:
             assert alone.token_ids == answer.token_ids
 
 
+def cocoa_strength(p, q, order=0.5, gamma=1.0, peak=5.0):
+    """λ of CoCoA for two lists of probabilities, with and without passages, in plain Python."""
+    renyi = math.log(sum(y**order * x ** (1 - order) for x, y in zip(p, q, strict=True)))
+    conflict = renyi / (order - 1)
+    gap = sum(x * math.log(x) for x in p) - sum(y * math.log(y) for y in q)
+    first, second = sorted(p)[-2:][::-1]
+    logit = gamma * (gap + conflict / (1 + conflict)) + peak * (first - second)
+    return 1 / (1 + math.exp(-logit))
+
+
+class TestCocoa:
+    def test_by_hand(self):
+        """½, ½ against ¼, ¾; equal branches of peak 0 give λ = ½, whatever the weights."""
+        reference = logits_of([0.5, 0.5], [0.5, 0.5])
+        aligned = logits_of([0.25, 0.75], [0.5, 0.5])
+        mixed, lam = Cocoa().mix(LogitPair(reference, aligned), lines(2))
+        conflict = -2 * math.log(math.sqrt(1 / 8) + math.sqrt(3 / 8))
+        gap = math.log(2) - (0.25 * math.log(4) + 0.75 * math.log(4 / 3))
+        logit = gap + conflict / (1 + conflict) + 5 * 0.5
+        expected = 1 / (1 + math.exp(-logit))
+        assert lam.tolist() == pytest.approx([expected, 0.5], abs=1e-6)
+        torch.testing.assert_close(
+            mixed[0], (1 - expected) * reference[0] + expected * aligned[0], atol=1e-6, rtol=0
+        )
+
+    def test_trusts_passages_that_make_the_model_sure(self):
+        """λ rises with peak and entropy gap, and falls where passages leave the model unsure."""
+        even = logits_of([0.25] * 4)
+        sure, split, torn = (
+            Cocoa().mix(LogitPair(*map(logits_of, rows)), lines(1)).lam.item()
+            for rows in (
+                ([0.25] * 4, [0.97, 0.01, 0.01, 0.01]),
+                ([0.25] * 4, [0.49, 0.49, 0.01, 0.01]),
+                ([0.97, 0.01, 0.01, 0.01], [0.25] * 4),
+            )
+        )
+        assert 0 < torn < 0.5 < split < sure < 1
+        same = Cocoa().mix(LogitPair(even, even), lines(1))
+        torch.testing.assert_close(same.logits, even)
+
+    def test_never_leaves_the_two_branches(self):
+        """Unlike CAD: every log-probability lies between both branches', up to the normaliser."""
+        rng = torch.Generator().manual_seed(3)
+        reference, aligned = (torch.randn(20, 30, generator=rng) * 6 for _ in range(2))
+        mixed, lam = Cocoa(gamma=3.0).mix(LogitPair(reference, aligned), lines(20))
+        assert ((lam >= 0) & (lam <= 1)).all()
+        assert (mixed <= torch.maximum(reference, aligned) + 1e-5).all()
+        assert (mixed >= torch.minimum(reference, aligned) - 1e-5).all()
+        assert lam.max() - lam.min() > 0.1
+
+    def test_decodes_as_the_formula_and_shows_lambda(self, pair):
+        """A cache-free loop in plain Python; batch ≡ single; the trace holds each token's λ."""
+        prompts = random_prompts(pair, 10)
+        settings = {"order": 0.3, "gamma": 1.5, "peak": 2.0}
+        decoder = DeraDecoder(ContextPair(pair), mixer=Cocoa(**settings))
+        answers = decoder.generate(prompts, sampling=GREEDY)
+
+        def strength(prompt, tail):
+            whole, bare = (
+                cache_free_logits(pair, [*ids, *tail], 1.0) for ids in (prompt, prompt.without)
+            )
+            p, q = (x.double().softmax(-1).tolist() for x in (whole, bare))
+            return cocoa_strength(p, q, **settings), whole, bare
+
+        for prompt, answer in zip(prompts, answers, strict=True):
+
+            def scores(tail, prompt=prompt):
+                lam, whole, bare = strength(prompt, tail)
+                return bare + lam * (whole - bare)
+
+            check(pair, answer, scores)
+            tokens = answer.token_ids
+            expected = [strength(prompt, tokens[:i])[0] for i in range(len(tokens))]
+            assert answer.trace.lam == pytest.approx(expected, abs=1e-5)
+            assert len(set(answer.trace.lam)) > 1
+            assert decoder.generate(prompt, sampling=GREEDY).token_ids == tokens
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"order": 0}, {"order": 1}, {"order": math.nan}, {"gamma": -1}, {"peak": math.inf}],
+    )
+    def test_refuses_values_out_of_range(self, settings):
+        with pytest.raises(InvalidValueError, match=next(iter(settings))):
+            Cocoa(**settings)
+
+
 class TestLogRatio:
     def test_by_hand(self):
         """Ratios 2, ½, 5, 5: the third and fourth fall short of half of .6; the first wins."""
@@ -198,7 +284,7 @@ def masked_ratio(pair, ids, plausibility):
     return (aligned / reference).log().masked_fill(~inside, -math.inf)
 
 
-@pytest.mark.parametrize("mixer", [AdaCad(), LogRatio()])
+@pytest.mark.parametrize("mixer", [AdaCad(), Cocoa(), LogRatio()])
 class TestBoth:
     def test_the_path_refuses_them(self, pair, mixer):
         """λ that changes per token, and scores that are no lines in λ."""
@@ -257,6 +343,25 @@ class OneAlphaForAll(AdaCad):
         return mixture._replace(lam=mixture.lam.mean().expand_as(mixture.lam))
 
 
+class FixedWeight(Cocoa):
+    """The released CoCoA: its weight is replaced by ½ and the whole contrast is added."""
+
+    def mix(self, logits, given):
+        mixture = super().mix(logits, given)
+        lam = torch.full_like(mixture.lam, 1.5)
+        mixed = logits.reference + 1.5 * (logits.aligned - logits.reference)
+        return mixture._replace(logits=mixed, lam=lam)
+
+
+def check_cocoa_adapts(mixer):
+    """Its weight differs from token to token and stays between the branches."""
+    reference = logits_of([0.5, 0.5], [0.9, 0.1])
+    aligned = logits_of([0.01, 0.99], [0.5, 0.5])
+    lam = mixer.mix(LogitPair(reference, aligned), lines(2)).lam
+    assert lam.max() <= 1
+    assert lam[0] - lam[1] > 0.3
+
+
 class TestReleasedFaults:
     """Each check passes on ours and fails with the fault put back."""
 
@@ -269,3 +374,8 @@ class TestReleasedFaults:
         check_alpha_is_each_rows_own(AdaCad())
         with pytest.raises(AssertionError):
             check_alpha_is_each_rows_own(OneAlphaForAll())
+
+    def test_cocoa_is_not_cad_with_one_half(self):
+        check_cocoa_adapts(Cocoa())
+        with pytest.raises(AssertionError):
+            check_cocoa_adapts(FixedWeight())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
-from dera_rag.numerics import entropy, js_divergence, kl_divergence
+from dera_rag.numerics import entropy, js_divergence, kl_divergence, renyi_divergence
 
 INF = math.inf
 
@@ -51,3 +51,39 @@ def test_jensen_shannon_by_hand():
     assert js_divergence(half, half).item() == 0
     other = torch.tensor([[0.0, 1.0]]).log()
     assert js_divergence(one, other).item() == pytest.approx(math.log(2), abs=1e-6)
+
+
+def test_renyi_by_hand():
+    """½, ½ against ¼, ¾ at α = ½: −2 ln(√⅛ + √⅜); the same both ways at this order alone."""
+    half, skewed = torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]).log()
+    expected = -2 * math.log(math.sqrt(1 / 8) + math.sqrt(3 / 8))
+    assert renyi_divergence(half, skewed, 0.5).item() == pytest.approx(expected, abs=1e-6)
+    assert renyi_divergence(skewed, half, 0.5).item() == pytest.approx(expected, abs=1e-6)
+    # α = ¾: −4 ln(½^¾·¼^¼ + ½^¾·¾^¼).
+    expected = -4 * math.log(0.5**0.75 * (0.25**0.25 + 0.75**0.25))
+    assert renyi_divergence(half, skewed, 0.75).item() == pytest.approx(expected, abs=1e-6)
+    assert renyi_divergence(half, half, 0.3).item() == 0
+
+
+def test_renyi_without_a_common_token_is_infinite():
+    one, other = torch.tensor([[1.0, 0.0]]).log(), torch.tensor([[0.0, 1.0]]).log()
+    assert renyi_divergence(one, other, 0.5).item() == INF
+    # Half of the mass in common: −2 ln √½.
+    even = torch.tensor([[0.5, 0.5]]).log()
+    assert renyi_divergence(one, even, 0.5).item() == pytest.approx(math.log(2), abs=1e-6)
+
+
+@given(
+    st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=12),
+    st.floats(0.05, 0.9),
+)
+def test_renyi_grows_with_its_order_towards_kl(pairs, order):
+    left, right = (
+        torch.tensor(column, dtype=torch.float64).log_softmax(-1)
+        for column in zip(*pairs, strict=True)
+    )
+    lower, higher = (renyi_divergence(left, right, x) for x in (order, order + 0.05))
+    assert 0 <= lower <= higher + 1e-12
+    assert higher <= kl_divergence(left, right) + 1e-12
+    near = renyi_divergence(left, right, 1 - 1e-6)
+    assert math.isclose(near, kl_divergence(left, right), abs_tol=1e-3)
