@@ -11,7 +11,7 @@ from dera_rag.types import Json
 
 
 def plain(value: Any) -> Json:
-    """A record as JSON values, floats to 6 decimals, NaN and infinities as null.
+    """A record as JSON values, floats to 7 digits, NaN and infinities as null.
 
     Args:
         value: A dataclass, mapping, sequence or plain value, nested at will.
@@ -23,6 +23,6 @@ def plain(value: Any) -> Json:
     if isinstance(value, (list, tuple, frozenset)):
         return [plain(one) for one in value]
     if isinstance(value, float):
-        # −0.0 and 0.0 would be two texts for one number.
-        return round(value, 6) + 0.0 if math.isfinite(value) else None
+        # Digits and not decimals: a p-value of 1e-12 is not 0. −0.0 would be another text for 0.0.
+        return float(f"{value:.7g}") + 0.0 if math.isfinite(value) else None
     return value  # type: ignore[no-any-return]  # the rest is JSON already

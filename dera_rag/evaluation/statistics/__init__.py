@@ -3,7 +3,7 @@
 | question | file |
 |---|---|
 | one rate, mean or ratio | `estimates` |
-| is A better than B on the same questions; may a change be shipped | `paired` |
+| is A better than B on the same questions; may a change be shipped | `paired`, `flips` |
 | a whole curve over λ at once | `bands` |
 | factuality against naturalness: frontier and hypervolume | `frontier` |
 | does a policy beat the best fixed λ, luck, a random λ | `policies` |

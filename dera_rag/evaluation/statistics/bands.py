@@ -40,6 +40,7 @@ def simultaneous_band(
     scores: Sequence[Sequence[float]] | np.ndarray,
     clusters: Sequence[str] | None = None,
     *,
+    weights: Sequence[Sequence[float]] | np.ndarray | None = None,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -53,6 +54,7 @@ def simultaneous_band(
     Args:
         scores: `[N, K]`, a row per question and a column per setting, NaN for unscorable.
         clusters: N sources; None takes every question as its own.
+        weights: `[N, K]` > 0 for means Σ weight·score / Σ weight; None weighs all alike.
         confidence: Level of the whole band, in (0, 1).
         n_resamples: R, ≥ 100.
         seed: Of the resampling.
@@ -63,8 +65,9 @@ def simultaneous_band(
     x = matrix(scores, "scores")
     sources = cluster_numbers(len(x), clusters)
     scored = ~np.isnan(x)
-    tops = sums(np.where(scored, x, 0.0), sources)
-    bottoms = sums(scored.astype(float), sources)
+    held = np.where(scored, 1.0 if weights is None else matrix(weights, "weights"), 0.0)
+    tops = sums(np.where(scored, x, 0.0) * held, sources)
+    bottoms = sums(held, sources)
     count = len(tops)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = tops.sum(0) / bottoms.sum(0)

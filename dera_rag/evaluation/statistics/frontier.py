@@ -85,6 +85,7 @@ def frontier(
     reference: tuple[float, float],
     clusters: Sequence[str] | None = None,
     *,
+    weights: tuple[np.ndarray, np.ndarray] | None = None,
     n_levels: int = 21,
     confidence: float = 0.95,
     n_resamples: int = 2000,
@@ -97,6 +98,8 @@ def frontier(
         naturalness: `[N, P]` likewise.
         reference: Worst corner of the hypervolume, in the units of the axes.
         clusters: N sources; None takes every question as its own.
+        weights: `[N, P]` > 0 for each axis, where a mean is Σ weight·score / Σ weight; None weighs
+            all alike.
         n_levels: L, how many levels of factuality the band is drawn at, ≥ 2.
         confidence: Level of each interval, in (0, 1).
         n_resamples: R, ≥ 100.
@@ -122,11 +125,12 @@ def frontier(
         )
     sources = cluster_numbers(len(axes), clusters, whole)
     p = axes.shape[1]
-    totals = sums(axes[whole].reshape(-1, 2 * p), sources)
-    sizes = np.bincount(sources).astype(float)
+    held = np.ones_like(axes) if weights is None else np.stack(weights, -1)
+    totals = sums((axes * held)[whole].reshape(-1, 2 * p), sources)
+    sizes = sums(held[whole].reshape(-1, 2 * p), sources)
     picks = resamples(len(sizes), n_resamples, seed)
-    points = (totals.sum(0) / sizes.sum()).reshape(p, 2)
-    boot = (picks @ totals / (picks @ sizes)[:, None]).reshape(-1, p, 2)
+    points = (totals.sum(0) / sizes.sum(0)).reshape(p, 2)
+    boot = (picks @ totals / (picks @ sizes)).reshape(-1, p, 2)
     n, failed = int(whole.sum()), int((~whole).sum())
     area = hypervolume(np.concatenate([points[None], boot]), reference)
     levels = np.linspace(points[:, 0].min(), points[:, 0].max(), n_levels)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dera_rag.errors import InvalidValueError, MissingDependencyError
-from dera_rag.evaluation.statistics.estimates import Estimate, mean
+from dera_rag.evaluation.statistics.estimates import Estimate, ratio
 from dera_rag.evaluation.statistics.resampling import cluster_numbers
 
 
@@ -21,6 +21,7 @@ def difference(
     old: Sequence[float],
     clusters: Sequence[str] | None = None,
     *,
+    weights: Sequence[float] | None = None,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -31,6 +32,8 @@ def difference(
         new: N scores, NaN for unscorable.
         old: N scores of the same items.
         clusters: N sources; None takes every item as its own.
+        weights: N numbers > 0, alike in both arms, for Σ weight·(new − old) / Σ weight; None
+            weighs all alike.
         confidence: Level of the two-sided interval, in (0, 1).
         n_resamples: R, ≥ 100.
         seed: Of the resampling.
@@ -42,8 +45,11 @@ def difference(
         InvalidValueError: Lengths differ, or a setting is out of range.
     """
     a, b = _arms(new, old)
-    gaps = (a - b).tolist()
-    return mean(gaps, clusters, confidence=confidence, n_resamples=n_resamples, seed=seed)
+    held = np.ones_like(a) if weights is None else np.asarray(weights, dtype=np.float64)
+    return ratio(
+        ((a - b) * held).tolist(), held.tolist(), clusters,
+        confidence=confidence, n_resamples=n_resamples, seed=seed,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +174,7 @@ def gate(
     clusters: Sequence[str] | None = None,
     *,
     direction: str = "higher",
+    weights: Sequence[float] | None = None,
     confidence: float = 0.95,
     n_resamples: int = 2000,
     seed: int = 0,
@@ -182,6 +189,7 @@ def gate(
         clusters: N sources; None takes every item as its own.
         direction: `higher` or `lower`, which way the metric is better; for `lower` an improvement
             is old − new.
+        weights: As in `difference`.
         confidence: Level of the one-sided interval, in (0, 1).
         n_resamples: R, ≥ 100.
         seed: Of the resampling.
@@ -203,7 +211,7 @@ def gate(
     better, worse = (a, b) if direction == "higher" else (b, a)
     # The lower end of a two-sided interval of level 2c − 1 is one-sided of level c.
     estimate = difference(
-        better.tolist(), worse.tolist(), clusters,
+        better.tolist(), worse.tolist(), clusters, weights=weights,
         confidence=2 * confidence - 1, n_resamples=n_resamples, seed=seed,
     )  # fmt: skip
     lost = int((np.isnan(a) & ~np.isnan(b)).sum())
@@ -218,9 +226,11 @@ def _sentence(name: str, estimate: Estimate, margin: float, passed: bool, lost: 
     if math.isnan(estimate.low):
         return f"{name}: fails, {estimate.n} paired items tell no interval"
     relation = "is at or above" if passed else "is below"
+    # A sum's last digits would print as −0.0000.
+    value, low = (round(x, 9) + 0.0 for x in (estimate.value, estimate.low))
     return (
-        f"{name}: {'passes' if passed else 'fails'}, improvement {estimate.value:+.4f}, its "
-        f"one-sided lower end {estimate.low:+.4f} {relation} the margin {margin:+g} "
+        f"{name}: {'passes' if passed else 'fails'}, improvement {value:+.4f}, its "
+        f"one-sided lower end {low:+.4f} {relation} the margin {margin:+g} "
         f"(n = {estimate.n}, {estimate.n_failed} unscored)"
     )
 

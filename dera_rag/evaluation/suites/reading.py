@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError, MissingFileError
+from dera_rag.evaluation.suites.axes import check_axes, read_axes
 from dera_rag.evaluation.suites.schema import Answers, Named, PairSource, Section, Signals, Suite
 from dera_rag.evaluation.tasks.data import check_choice
 from dera_rag.policies import EvidencePolicy, from_config
@@ -65,6 +66,7 @@ def read_suite(values: Mapping[str, Json], folder: Path, where: str = "suite") -
         max_segments=_count(read.number("max_segments", 256), "max_segments", where),
         batch=_count(read.number("batch", 8), "batch", where),
         tuning=_share(read.number("tuning", 0.5), "tuning", where),
+        axes=read_axes(read.take("axes", dict, {}), where),
         tasks=_tasks(read.take("tasks", dict), common, where),
         folder=folder,
     )
@@ -224,6 +226,7 @@ def _check(suite: Suite, where: str) -> None:
     sampling = suite.make_sampling()
     if suite.answers == "path":
         check_truncation(sampling)
+    check_axes(suite, where)
     for section in suite.tasks:
         section.make_task(suite.folder)
         names = [scorer.scorer().name for scorer in section.scorers]

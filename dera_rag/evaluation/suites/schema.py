@@ -165,6 +165,8 @@ class Suite:
         max_segments: Most answers of one path.
         batch: Questions a batch, which is the unit that is rerun whole.
         tuning: Share of the sources by which settings may be chosen; the rest is held out.
+        axes: `factuality` and `naturalness` → names of the scorers that a report takes for it, the
+            first that judges a section; answers do not depend on it.
         tasks: The sections.
         folder: Where the suite's file lies; its paths are relative to this.
     """
@@ -183,6 +185,7 @@ class Suite:
     max_segments: int
     batch: int
     tuning: float
+    axes: Mapping[str, tuple[str, ...]]
     tasks: tuple[Section, ...]
     folder: Path
 
