@@ -16,14 +16,14 @@ compile a small schema, 10 µs a mask. The other two were compared by what is wr
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dera_rag.decoding.closing import LONGEST, Closer, bits
 from dera_rag.errors import InvalidValueError, LogitsError, MissingDependencyError
 
 if TYPE_CHECKING:
@@ -31,32 +31,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from dera_rag.decoding.rows import Row
-
-# Single characters that a plan tries first: what closes, then what is short, then what is needed.
-_CLOSERS = ('"', "}", "]", "0", "1", ",", ":", " ", "n", "t", "f", "a", "-", "[", "{")
-# A plan longer than this is none; ways that are tried where the first one leads nowhere.
-_LONGEST_PLAN, _WAYS = 4096, 8
-_JSON = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-
-
-def json_grammar(schema: Mapping[str, Any]) -> str:
-    """The grammar of JSON texts that are valid against a schema.
-
-    Args:
-        schema: A JSON schema; `{}` allows any JSON value.
-
-    Returns:
-        For `Grammars.compile`.
-    """
-    from llguidance import LLMatcher
-
-    settings: Any = {**_JSON, "coerce_one_of": True}
-    return str(LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=settings))
-
-
-def embedded_json(schema: Mapping[str, Any]) -> str:
-    """The same as an expression inside a Lark grammar."""
-    return "%json " + json.dumps({**schema, "x-guidance": {**_JSON, "coerce_one_of": True}})
 
 
 class Grammars:
@@ -92,13 +66,14 @@ class Grammars:
                 hint="load the fast tokenizer",
             ) from error
         self.vocab_size = vocab_size
+        self.closer = Closer(self.words, vocab_size)
         self.compile = functools.lru_cache(maxsize=64)(self._compile)
 
     def _compile(self, text: str) -> Grammar:
         """A grammar, read once.
 
         Args:
-            text: Of `json_grammar`, or a Lark grammar.
+            text: Of `schemas.json_grammar`, or a Lark grammar.
 
         Raises:
             InvalidValueError: A grammar that is wrong or that llguidance cannot enforce.
@@ -123,15 +98,6 @@ class Grammars:
             for index, token in self._tokenizer.added_tokens_decoder.items()
             if index < self.vocab_size and self.words.is_special_token(index)
         }
-
-    @functools.cached_property
-    def closers(self) -> tuple[int, ...]:
-        """Single-character tokens in the order a plan tries them."""
-        single = {}
-        for token in range(self.vocab_size - 1, -1, -1):
-            if not self.words.is_special_token(token):
-                single[self.words.decode_bytes([token])] = token
-        return tuple(single[x.encode()] for x in _CLOSERS if x.encode() in single)
 
 
 class Grammar:
@@ -170,7 +136,8 @@ class Grammar:
         Raises:
             InvalidValueError: None fits.
         """
-        if self.shortest > budget:
+        # Another way may be shorter than the first one that was found.
+        if self.shortest > budget and self.start(budget).plan is None:
             raise InvalidValueError(
                 f"max_tokens={budget} cannot hold the structure, which takes {self.shortest} "
                 "tokens even if empty",
@@ -178,9 +145,13 @@ class Grammar:
             )
         return self
 
-    def start(self) -> GrammarState:
-        """A new answer."""
-        return GrammarState(self._grammars, self._matcher.deep_copy())
+    def start(self, room: int = LONGEST) -> GrammarState:
+        """A new answer.
+
+        Args:
+            room: Most tokens of it.
+        """
+        return GrammarState(self._grammars, self._matcher.deep_copy(), room)
 
 
 class GrammarState:
@@ -191,10 +162,10 @@ class GrammarState:
         ended: Whether nothing can follow.
     """
 
-    def __init__(self, grammars: Grammars, matcher: LLMatcher) -> None:
+    def __init__(self, grammars: Grammars, matcher: LLMatcher, room: int) -> None:
         self._grammars = grammars
         self._matcher = matcher
-        self.plan = self._find(_LONGEST_PLAN)
+        self.plan = grammars.closer.find(matcher, min(room, LONGEST))
         self.ended = False
 
     def mask(self) -> Tensor:
@@ -222,13 +193,19 @@ class GrammarState:
         if token in self._grammars.stop_ids:
             return token
         if self._matcher.try_consume_tokens([token]):
-            plan = self._find(room - 1)
+            plan = self._next_plan(token, room - 1)
             if plan is not None:
                 self.plan = plan
                 self.ended = self._matcher.is_stopped()
                 return token
             self._matcher.rollback(1)
         return self._follow(room)
+
+    def _next_plan(self, token: int, room: int) -> list[int] | None:
+        """How to end within the room, now that this token was taken."""
+        if self.plan and self.plan[0] == token:
+            return self.plan[1:]
+        return self._grammars.closer.find(self._matcher, room, self.plan)
 
     def _follow(self, room: int) -> int:
         """The plan's next token; where the plan is to end here, that."""
@@ -242,7 +219,7 @@ class GrammarState:
         # Nothing ends an answer of this pair but its length: anything that may be followed by it.
         for token in np.flatnonzero(self._allowed()).tolist():
             if self._matcher.try_consume_tokens([token]):
-                plan = self._find(room - 1)
+                plan = self._grammars.closer.find(self._matcher, room - 1)
                 if plan is not None:
                     self.plan = plan
                     return int(token)
@@ -251,55 +228,10 @@ class GrammarState:
 
     def _allowed(self) -> np.ndarray:
         """`[V]` bool."""
-        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
-        size = self._grammars.vocab_size
-        allowed = np.unpackbits(bits, count=size, bitorder="little").astype(bool)
+        allowed = bits(self._matcher, self._grammars.vocab_size)
         if not self._grammars.stop_ids:
             allowed[self._grammars.words.eos_tokens] = False
         return allowed
-
-    def _find(self, most: int) -> list[int] | None:
-        """The shortest of a few ways to end within so many tokens; None without one."""
-        if self._matcher.is_accepting():
-            return []
-        if most < 1:
-            return None
-        for way in range(_WAYS):
-            found = self._way(way, min(most, _LONGEST_PLAN))
-            if found is not None:
-                return found
-        return None
-
-    def _way(self, way: int, most: int) -> list[int] | None:
-        """Tokens to an accepting state; the way decides where no closing character fits."""
-        matcher = self._matcher.deep_copy()
-        taken: list[int] = []
-        while not matcher.is_accepting():
-            # Forced text may spell a control token, which is none of its own: what is left of it
-            # is guessed token by token.
-            forced = matcher.compute_ff_tokens()
-            count = matcher.try_consume_tokens(forced)
-            if not count:
-                forced = self._guess(matcher, way * (1 + len(taken)))
-                count = matcher.try_consume_tokens(forced)
-            taken += forced[:count]
-            if not count or len(taken) > most:
-                return None
-        return taken
-
-    def _guess(self, matcher: LLMatcher, turn: int) -> list[int]:
-        """A closing character that fits; else one of the shortest tokens that do."""
-        if turn % 3 == 0:
-            for token in self._grammars.closers:
-                if matcher.validate_tokens([token]):
-                    return [token]
-        bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
-        allowed = np.flatnonzero(
-            np.unpackbits(bits, count=self._grammars.vocab_size, bitorder="little")
-        )
-        ends = {*self._grammars.words.eos_tokens}
-        fitting = [token for token in allowed.tolist() if token not in ends]
-        return [fitting[turn % len(fitting)]] if fitting else []
 
 
 def permitted(mixture: Tensor, rows: Sequence[Row], width: int) -> Tensor:

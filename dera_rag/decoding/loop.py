@@ -109,7 +109,8 @@ class Decode:
     def _row(self, request: Request) -> Row:
         words = Detokenizer(self._vocabulary, request.stops, self._pair.stop_ids)
         row = Row(request, words, branches_for(request.lam, request.trace, self._mixer))
-        row.structure = None if request.grammar is None else request.grammar.start()
+        if request.grammar is not None:
+            row.structure = request.grammar.start(row.room)
         return row
 
     def _read_prompts(self) -> None:

@@ -158,8 +158,7 @@ def _format_grammar(engine: Engine, wanted: object, budget: int) -> Grammar | No
     """The grammar of a response format in OpenAI's form."""
     if wanted is None or wanted == {"type": "text"}:
         return None
-    from dera_rag.decoding.grammar import json_grammar
-    from dera_rag.langchain.tools import closed
+    from dera_rag.decoding.schemas import closed, json_grammar
 
     schema = None
     if isinstance(wanted, Mapping) and wanted.get("type") == "json_object":

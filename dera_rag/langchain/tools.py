@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import ToolCall
 
-from dera_rag.decoding.grammar import embedded_json
+from dera_rag.decoding.schemas import closed, embedded_json
 from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.langchain.messages import Tool
 from dera_rag.prompts import PromptBuilder
@@ -174,30 +174,6 @@ def parameters(tool: Tool) -> dict[str, Any]:
     if not schema.get("properties") and "$ref" not in schema:
         return {"type": "object", "properties": {}, "additionalProperties": False}
     return dict(closed(schema))
-
-
-def closed(schema: Any) -> Any:
-    """A schema whose objects hold what they name and nothing else, unless they say otherwise.
-
-    Models that are made to write JSON otherwise fill their budget with invented properties.
-    """
-    if isinstance(schema, list):
-        return [closed(item) for item in schema]
-    if isinstance(schema, Mapping) and '"allOf"' in json.dumps(schema):
-        # Its parts name properties of one object each.
-        return schema
-    if not isinstance(schema, Mapping):
-        return schema
-    out = {name: item if name in _DATA else closed(item) for name, item in schema.items()}
-    if isinstance(schema.get("properties"), Mapping) and "patternProperties" not in schema:
-        out["properties"] = {name: closed(item) for name, item in schema["properties"].items()}
-        if schema["properties"]:
-            out.setdefault("additionalProperties", False)
-    return out
-
-
-# Keywords whose values are data, not schemas.
-_DATA = frozenset({"enum", "const", "default", "examples", "required", "properties"})
 
 
 def chosen_tools(tools: Sequence[Tool], choice: object) -> tuple[Sequence[Tool], bool]:

@@ -8,8 +8,9 @@ import pytest
 from pydantic import Field, create_model
 
 from dera_rag import DeraDecoder, Sampling
-from dera_rag.decoding.grammar import Grammars, json_grammar
+from dera_rag.decoding.grammar import Grammars
 from dera_rag.decoding.requests import read_batch
+from dera_rag.decoding.schemas import json_grammar
 from dera_rag.errors import InvalidValueError
 from dera_rag.testing import ScriptedPair, TablePair, tiny_tokenizer
 

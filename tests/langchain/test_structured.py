@@ -14,7 +14,7 @@ from understanding_pair import UnderstandingPair
 from dera_rag.errors import InvalidValueError
 from dera_rag.langchain import ChatDeRa
 from dera_rag.langchain.structured import METHODS
-from dera_rag.langchain.tools import closed, parameters
+from dera_rag.langchain.tools import parameters
 from dera_rag.testing import TablePair, tiny_tokenizer
 
 PAIR = TablePair(tiny_tokenizer("plain"))
@@ -188,20 +188,6 @@ class TestRefusals:
             model().with_structured_output(Place, loose=True)
 
 
-class TestClosing:
-    """Objects hold what they name: under a grammar, a model would else go on inventing."""
-
-    def test_objects_are_closed_unless_they_say(self):
-        inner = {"type": "object", "properties": {"b": {}}, "additionalProperties": True}
-        schema = {"type": "object", "properties": {"properties": inner, "enum": {"enum": ["x"]}}}
-        made = closed(schema)
-        assert made["additionalProperties"] is False
-        assert made["properties"] == {"properties": inner, "enum": {"enum": ["x"]}}
-        assert closed({"type": "object"}) == {"type": "object"}
-
-    def test_parts_of_one_object_are_not(self):
-        schema = {"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]}
-        assert closed(schema) == schema
-
+class TestArguments:
     def test_a_tool_without_arguments(self):
         assert parameters({"function": {"name": "a"}})["additionalProperties"] is False
