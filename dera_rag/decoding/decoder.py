@@ -268,7 +268,7 @@ class DeraDecoder:
         batch = read_batch(self.pair, prompts, interval[0], sampling)
         order = sorted(batch.requests, key=lambda request: (len(request.prompt), request.prompt))
         paths: dict[int, LambdaPath] = {}
-        # A path has several nodes at a time, and each is a row.
+        # A path has several nodes at a time, and each is a row; more than expected are put by.
         size = max(1, self.batch_size // _NODES)
         for start in range(0, len(order), size):
             part = order[start : start + size]
@@ -280,6 +280,7 @@ class DeraDecoder:
                 detokenizer=detokenizer,
                 mixer=mixer,
                 max_segments=budget,
+                batch_size=self.batch_size,
             )
             paths |= {request.row: path for request, path in zip(part, decode.run(), strict=True)}
         found = [paths[row] for row in range(len(order))]

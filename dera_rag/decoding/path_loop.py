@@ -2,57 +2,43 @@
 
 A node is a prefix and the interval of λ that leads to it. All nodes of a step, of all prompts, are
 the rows of one batch. Where a node's next token changes inside its interval it is split, and its
-row copied; nodes that end leave. Shapes: `N` nodes, `V` token ids.
+row copied; nodes that end leave. Where a batch would grow beyond its limit, prompts are put by;
+the nodes of a prompt that is too large for one batch alone are shared out among several, which take
+each step in turn. Shapes: `N` nodes of a batch, `V` token ids.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from dera_rag.decoding.mixer import AffineMixer
 from dera_rag.decoding.path import BranchLogprobs, LambdaPath, PathSegment, merged
+from dera_rag.decoding.path_nodes import Next, Node, Task, grown
 from dera_rag.decoding.rows import Request
-from dera_rag.decoding.teacher import Teacher
+from dera_rag.decoding.teacher import Teacher, appended
 from dera_rag.decoding.text import Detokenizer
 from dera_rag.numerics import Penalty, Sampling, winners
 from dera_rag.numerics.envelope import Piece
 from dera_rag.numerics.noise import gumbel
-from dera_rag.protocols import Branches, LogitPair, PairBackend
+from dera_rag.protocols import Branches, LogitPair, PairBackend, PairSession
 
 
 @dataclass
-class _Task:
-    """A prompt, and what is known of its path."""
+class _Batch:
+    """Nodes that are the rows of a session, in its order."""
 
-    request: Request
-    segments: list[PathSegment] = field(default_factory=list)
-    leaves: int = 1
-
-
-@dataclass
-class _Node:
-    """A prefix in progress; the loop decodes over [lo, hi], or at lo alone if not exact."""
-
-    task: _Task
-    lo: float
-    hi: float
-    exact: bool = True
-    token_ids: tuple[int, ...] = ()
-    reference: tuple[float, ...] = ()
-    aligned: tuple[float, ...] = ()
+    session: PairSession
+    nodes: list[Node]
+    begun: bool = False
 
 
-@dataclass(frozen=True)
-class _Child:
-    """A node's continuation over a part of its interval."""
-
-    parent: int
-    piece: Piece
-    exact: bool
+# A node that goes on, and the row of its batch that it comes from.
+_Kept = tuple[int, Node]
 
 
 class PathDecode:
@@ -66,6 +52,8 @@ class PathDecode:
         detokenizer: Decodes text and knows what stops an answer.
         mixer: Makes lines of both branches' logits.
         max_segments: Most segments of one prompt.
+        batch_size: Most rows of a session, at least the number of prompts. Paths do not depend on
+            it. At most as many rows are held in all, unless one prompt alone has more nodes.
     """
 
     def __init__(
@@ -78,113 +66,122 @@ class PathDecode:
         detokenizer: Detokenizer,
         mixer: AffineMixer,
         max_segments: int,
+        batch_size: int,
     ) -> None:
-        self._teacher = Teacher(pair, mixer)
+        self._pair = pair
         self._mixer = mixer
         self._sampling = sampling
         self._detokenizer = detokenizer
         self._max_segments = max_segments
-        self._tasks = [_Task(request) for request in requests]
-        self._nodes = [_Node(task, *interval) for task in self._tasks]
-        self._session = pair.start(
-            [request.prompt for request in requests], [Branches.BOTH] * len(requests)
-        )
-        self._seen: Tensor | None = None
-        self._step = 0
+        self._batch_size = batch_size
+        self._tasks = [Task(request) for request in requests]
+        # Each entry holds all nodes in progress of its prompts, which are of one length.
+        self._waiting = deque([[Node(task, *interval) for task in self._tasks]])
+        self._batches: list[_Batch] = []
 
     def run(self) -> list[LambdaPath]:
         """Decode to the end; paths in the order of the requests."""
-        while self._nodes:
-            self._advance()
+        while self._waiting:
+            self._batches = self._opened(self._waiting.popleft())
+            while self._batches:
+                self._advance()
+        teacher = Teacher(self._pair, self._mixer)
         return [
-            LambdaPath(merged(task.segments), task.request.prompt, task.request.seed, self._teacher)
+            LambdaPath(merged(task.segments), task.request.prompt, task.request.seed, teacher)
             for task in self._tasks
         ]
 
     @torch.inference_mode()
     def _advance(self) -> None:
         """Generate one token for every node, splitting nodes as needed."""
-        if self._step:
-            logits = self._session.step([node.token_ids[-1] for node in self._nodes])
-        else:
-            logits = self._session.prefill()
-        children = self._children(self._pieces(logits))
-        nodes = self._grown(children, logits)
-        self._step += 1
-        kept = [i for i, node in enumerate(nodes) if not self._finish(node)]
-        rows = len(self._nodes)
-        self._nodes = [nodes[i] for i in kept]
-        if kept:
-            self._select([children[i].parent for i in kept], rows)
+        nodes = [node for batch in self._batches for node in batch.nodes]
+        found = [winner for batch in self._batches for winner in self._winners(batch)]
+        # One at a time, so that the logits of one batch are held and no more.
+        children = iter(grown(nodes, found, self._max_segments))
+        kept: list[list[_Kept]] = []
+        for batch in self._batches:
+            rows = [(row, child) for row in range(len(batch.nodes)) for child in next(children)]
+            kept.append([(row, child) for row, child in rows if not self._finish(child)])
+        kept = self._fitting(kept)
+        batches = []
+        for batch, rows in zip(self._batches, kept, strict=True):
+            if rows:
+                self._keep(batch, rows[: self._batch_size])
+                batches += [batch, *self._opened([node for _, node in rows[self._batch_size :]])]
+        self._batches = batches
 
-    def _pieces(self, logits: LogitPair) -> list[list[Piece]]:
+    def _opened(self, nodes: Sequence[Node]) -> list[_Batch]:
+        """Batches over these nodes; their prompts are read when they first advance."""
+        batches = []
+        for start in range(0, len(nodes), self._batch_size):
+            part = list(nodes[start : start + self._batch_size])
+            prompts = [node.task.request.prompt for node in part]
+            session = self._pair.start(prompts, [Branches.BOTH] * len(part))
+            batches.append(_Batch(session, part))
+        return batches
+
+    def _fitting(self, kept: list[list[_Kept]]) -> list[list[_Kept]]:
+        """What goes on at once: prompts are put by until it fits, but for the last one."""
+        while True:
+            counts = Counter(node.task for rows in kept for _, node in rows)
+            if len(counts) < 2 or sum(counts.values()) <= self._batch_size:
+                return kept
+            most = max(counts, key=counts.__getitem__)
+            self._waiting.append([node for rows in kept for _, node in rows if node.task is most])
+            kept = [[each for each in rows if each[1].task is not most] for rows in kept]
+
+    def _winners(self, batch: _Batch) -> list[list[Next]]:
         """Each node's next tokens over its interval."""
-        scores = self._mixer.affine(
-            logits, step=self._step, rows=[node.task.request.row for node in self._nodes]
-        )
+        logits = self._logits(batch)
+        pieces = self._pieces(batch.nodes, logits)
+        rows = [row for row, own in enumerate(pieces) for _ in own]
+        tokens = [piece.token for own in pieces for piece in own]
+        columns = [
+            [] if part is None else part.log_softmax(-1)[rows, tokens].tolist() for part in logits
+        ]
+        values = iter(zip(*columns, strict=True))
+        return [[Next(piece, *next(values)) for piece in own] for own in pieces]
+
+    def _logits(self, batch: _Batch) -> LogitPair:
+        prefixes = [node.token_ids for node in batch.nodes]
+        if not batch.begun:
+            batch.begun = True
+            logits = batch.session.prefill()
+            if not prefixes[0]:
+                return logits
+            for _ in appended(batch.session, [prefix[:-1] for prefix in prefixes]):
+                pass
+        return batch.session.step([prefix[-1] for prefix in prefixes])
+
+    def _pieces(self, nodes: Sequence[Node], logits: LogitPair) -> list[list[Piece]]:
+        rows = [node.task.request.row for node in nodes]
+        scores = self._mixer.affine(logits, step=len(nodes[0].token_ids), rows=rows)
         penalty = None
         if self._sampling.repetition_penalty != 1:
-            if self._seen is None:
-                self._seen = self._prompt_tokens(scores.base)
-            penalty = Penalty(self._sampling.repetition_penalty, self._seen)
-        intervals = [(node.lo, node.hi if node.exact else node.lo) for node in self._nodes]
-        return winners(scores, intervals, noise=self._noise(scores.base), penalty=penalty)
+            penalty = Penalty(self._sampling.repetition_penalty, self._seen(nodes, scores.base))
+        intervals = [node.interval for node in nodes]
+        return winners(scores, intervals, noise=self._noise(nodes, scores.base), penalty=penalty)
 
-    def _noise(self, like: Tensor) -> Tensor | None:
+    def _noise(self, nodes: Sequence[Node], like: Tensor) -> Tensor | None:
         """T·g, `[N, V]`: what plain decoding adds, made once for nodes of one seed."""
         if self._sampling.greedy:
             return None
-        seeds = [node.task.request.seed or 0 for node in self._nodes]
+        seeds = [node.task.request.seed or 0 for node in nodes]
         place = {seed: i for i, seed in enumerate(dict.fromkeys(seeds))}
-        noise = gumbel(list(place), [self._step] * len(place), like.shape[1], like.device)
+        indices = [len(nodes[0].token_ids)] * len(place)
+        noise = gumbel(list(place), indices, like.shape[1], like.device)
         return noise.mul_(self._sampling.temperature)[[place[seed] for seed in seeds]]
 
-    def _children(self, pieces: Sequence[list[Piece]]) -> list[_Child]:
-        """Continuations in the order of the nodes; splits stop where a prompt's budget does.
+    def _seen(self, nodes: Sequence[Node], like: Tensor) -> Tensor:
+        """`[N, V]` bool, the tokens a repetition penalty counts."""
+        seen = torch.zeros_like(like, dtype=torch.bool)
+        for row, node in enumerate(nodes):
+            seen[row, list(node.token_ids)] = True
+            if self._sampling.repetition_scope == "all":
+                seen[row, list(node.task.request.prompt)] = True
+        return seen
 
-        Wide intervals are split first. What a node may not split any more is given to its first
-        token over what is left, and decoded at that part's lower end.
-        """
-        allowed = [1] * len(pieces)
-        for i in sorted(range(len(pieces)), key=lambda i: self._nodes[i].lo - self._nodes[i].hi):
-            task = self._nodes[i].task
-            allowed[i] = min(len(pieces[i]), 1 + self._max_segments - task.leaves)
-            task.leaves += allowed[i] - 1
-        children = []
-        for i, node in enumerate(self._nodes):
-            parts = pieces[i][: allowed[i]]
-            cut = len(parts) < len(pieces[i])
-            parts[-1] = parts[-1]._replace(hi=node.hi)
-            children += [
-                _Child(i, part, node.exact and not (cut and part is parts[-1])) for part in parts
-            ]
-        return children
-
-    def _grown(self, children: Sequence[_Child], logits: LogitPair) -> list[_Node]:
-        """The nodes one token later, with both models' log-probabilities of it."""
-        parents = [child.parent for child in children]
-        tokens = [child.piece.token for child in children]
-        columns = []
-        for branch in logits:
-            values = branch.log_softmax(-1) if branch is not None else None
-            columns.append([] if values is None else values[parents, tokens].tolist())
-        nodes = []
-        for child, reference, aligned in zip(children, *columns, strict=True):
-            parent = self._nodes[child.parent]
-            nodes.append(
-                _Node(
-                    parent.task,
-                    child.piece.lo,
-                    child.piece.hi,
-                    child.exact,
-                    (*parent.token_ids, child.piece.token),
-                    (*parent.reference, reference),
-                    (*parent.aligned, aligned),
-                )
-            )
-        return nodes
-
-    def _finish(self, node: _Node) -> bool:
+    def _finish(self, node: Node) -> bool:
         """Whether the node's answer has ended; then it is kept as a segment."""
         ending = self._detokenizer.ending(node.token_ids, self._sampling.max_new_tokens)
         if ending is None:
@@ -202,18 +199,9 @@ class PathDecode:
         )
         return True
 
-    def _select(self, parents: Sequence[int], rows: int) -> None:
-        """Make the session's rows those of the nodes, out of the `rows` it holds."""
-        if self._seen is not None:
-            tokens = torch.tensor([n.token_ids[-1:] for n in self._nodes], device=self._seen.device)
-            self._seen = self._seen[list(parents)].scatter_(1, tokens, True)
-        if list(parents) != list(range(rows)):
-            self._session.select(parents)
-
-    def _prompt_tokens(self, like: Tensor) -> Tensor:
-        """`[N, V]` bool, the tokens a repetition penalty starts with."""
-        seen = torch.zeros_like(like, dtype=torch.bool)
-        if self._sampling.repetition_scope == "all":
-            for i, node in enumerate(self._nodes):
-                seen[i, list(node.task.request.prompt)] = True
-        return seen
+    def _keep(self, batch: _Batch, rows: Sequence[_Kept]) -> None:
+        """Make the session's rows those of the nodes that go on."""
+        parents = [row for row, _ in rows]
+        if parents != list(range(len(batch.nodes))):
+            batch.session.select(parents)
+        batch.nodes = [node for _, node in rows]

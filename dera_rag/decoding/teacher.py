@@ -59,17 +59,28 @@ class Teacher:
         return build_trace([lam] * len(steps), steps, Branches.BOTH)
 
 
+def appended(session: PairSession, token_ids: Sequence[Sequence[int]]) -> Iterator[LogitPair]:
+    """Append tokens that are known already; logits `[R, k, V]` after each piece of k in turn.
+
+    Args:
+        session: A session whose prompts have been read.
+        token_ids: For each row as many tokens as for the others; may be none.
+    """
+    if not isinstance(session, DraftingSession):
+        for column in zip(*token_ids, strict=True):
+            logits = session.step(column)
+            yield LogitPair(*(None if part is None else part.unsqueeze(1) for part in logits))
+        return
+    piece = max(1, _POSITIONS // len(token_ids))
+    for start in range(0, len(token_ids[0]), piece):
+        yield session.extend([ids[start : start + piece] for ids in token_ids])
+
+
 def _logits(session: PairSession, token_ids: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits of both branches for each token in turn, `[k, V]` at a time."""
     yield _both(session.prefill())
     # The last token's own successor is not asked for.
-    known = token_ids[:-1]
-    if not isinstance(session, DraftingSession):
-        for token in known:
-            yield _both(session.step([token]))
-        return
-    for start in range(0, len(known), _POSITIONS):
-        logits = session.extend([known[start : start + _POSITIONS]])
+    for logits in appended(session, [token_ids[:-1]]):
         reference, aligned = _both(logits)
         yield reference[0], aligned[0]
 

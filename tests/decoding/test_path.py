@@ -143,6 +143,18 @@ class TestAgainstGenerate:
             assert [s.token_ids for s in alone.segments] == [s.token_ids for s in path.segments]
             assert alone.breakpoints == pytest.approx(path.breakpoints, abs=1e-4)
 
+    @pytest.mark.parametrize("name", ["greedy", "sampled", "penalty on all, sampled"])
+    def test_however_few_rows_a_batch_may_have(self, shaped, name):
+        """Prompts and nodes put by are read again: the same tokens, and breakpoints to rounding."""
+        prompts = random_prompts(shaped.vocab_size, 6, 3)
+        whole = DeraDecoder(shaped, batch_size=512).path(prompts, sampling=SETTINGS[name])
+        assert sum(len(path.segments) for path in whole) > 6
+        for size in (2, 5):
+            parts = DeraDecoder(shaped, batch_size=size).path(prompts, sampling=SETTINGS[name])
+            for few, many in zip(parts, whole, strict=True):
+                assert [s.token_ids for s in few.segments] == [s.token_ids for s in many.segments]
+                assert few.breakpoints == pytest.approx(many.breakpoints, abs=1e-4)
+
 
 def true_line(pair, prompt, ids, token):
     """(reference, slope) of a token after a prefix, by both models in float64 and no cache."""
@@ -221,7 +233,7 @@ class TestExactly:
     def test_one_row_per_distinct_prefix(self):
         pair = HashedPair(3, vocab_size=7)
         pair.stop_ids = frozenset()
-        path = DeraDecoder(pair).path([1], sampling=Sampling(0.0, max_new_tokens=6))
+        path = DeraDecoder(pair, batch_size=64).path([1], sampling=Sampling(0.0, max_new_tokens=6))
         prefixes = [{s.token_ids[:count] for s in path.segments} for count in range(6)]
         assert pair.steps == [len(some) for some in prefixes]
         assert len(path.segments) > 5

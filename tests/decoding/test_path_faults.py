@@ -4,6 +4,7 @@ Each check passes on ours first; then it must fail with the fault.
 """
 
 import bisect
+import dataclasses
 import itertools
 from fractions import Fraction
 
@@ -15,7 +16,7 @@ from path_checks import check_against_generate, check_cover
 from dera_rag import DeraDecoder, Sampling
 from dera_rag.decoding import decoder as decoder_module
 from dera_rag.decoding import path as path_module
-from dera_rag.decoding import path_loop
+from dera_rag.decoding import path_loop, path_nodes
 from dera_rag.decoding.path import LambdaPath
 from dera_rag.decoding.path_loop import PathDecode
 from dera_rag.numerics import AffineScores, Penalty, affine, affine_scores, envelope
@@ -91,6 +92,34 @@ def check_budget():
     for segment in path.segments:
         inside = [s for s in whole.segments if segment.lo < s.lo < segment.hi]
         assert not (segment.exact and inside)
+
+
+def check_small_batches():
+    """However few rows a batch may have, no more are asked for and the paths are the same."""
+    sampling = Sampling(temperature=0.0, max_new_tokens=6)
+    prompts = [[1], [2, 3], [4]]
+    for seed in range(3):
+        expected = DeraDecoder(HashedPair(seed, vocab_size=30), batch_size=512).path(
+            prompts, sampling=sampling
+        )
+        for size in (1, 2, 5, 13):
+            pair = HashedPair(seed, vocab_size=30)
+            assert DeraDecoder(pair, batch_size=size).path(prompts, sampling=sampling) == expected
+            assert max(pair.steps) <= size
+
+
+def check_small_batches_and_budgets():
+    """What a budget cuts off does not hang on the batch size either."""
+    sampling = Sampling(temperature=0.0, max_new_tokens=6)
+    for seed, budget in itertools.product(SEEDS, (3, 5, 8)):
+        expected, *others = (
+            DeraDecoder(HashedPair(seed, vocab_size=30), batch_size=size).path(
+                [1], sampling=sampling, max_segments=budget
+            )
+            for size in (512, 1, 2)
+        )
+        assert expected.inexact_ranges
+        assert others == [expected] * 2
 
 
 def only_the_ends(monkeypatch):
@@ -176,8 +205,8 @@ def noise_of_the_first_prompt(monkeypatch):
 def noise_without_temperature(monkeypatch):
     ours = PathDecode._noise
 
-    def noise(self, like):
-        made = ours(self, like)
+    def noise(self, nodes, like):
+        made = ours(self, nodes, like)
         return None if made is None else made / self._sampling.temperature
 
     monkeypatch.setattr(PathDecode, "_noise", noise)
@@ -185,22 +214,60 @@ def noise_without_temperature(monkeypatch):
 
 def rows_of_the_wrong_parent(monkeypatch):
     """A split keeps the number of rows and forgets whose they are."""
-    ours = PathDecode._select
-    monkeypatch.setattr(
-        PathDecode,
-        "_select",
-        lambda self, parents, rows: ours(self, [min(parents)] * len(parents), rows),
-    )
+    ours = PathDecode._keep
+
+    def keep(self, batch, rows):
+        first = min(row for row, _ in rows)
+        ours(self, batch, [(first, node) for _, node in rows])
+
+    monkeypatch.setattr(PathDecode, "_keep", keep)
 
 
 def budget_called_exact(monkeypatch):
-    ours = PathDecode._children
+    ours = path_nodes._children
 
-    def children(self, pieces):
-        made = ours(self, pieces)
-        return [path_loop._Child(child.parent, child.piece, True) for child in made]
+    def children(*args):
+        return [dataclasses.replace(child, exact=True) for child in ours(*args)]
 
-    monkeypatch.setattr(PathDecode, "_children", children)
+    monkeypatch.setattr(path_nodes, "_children", children)
+
+
+def budget_of_each_batch_alone(monkeypatch):
+    """Nodes of one prompt in several batches take from the budget one batch after the other."""
+    ours, sizes = PathDecode.__init__, []
+
+    def noted(self, *args, batch_size, **settings):
+        sizes.append(batch_size)
+        ours(self, *args, batch_size=batch_size, **settings)
+
+    def grown(nodes, found, max_segments):
+        return [
+            children
+            for start in range(0, len(nodes), sizes[-1])
+            for children in path_nodes.grown(
+                nodes[start : start + sizes[-1]], found[start : start + sizes[-1]], max_segments
+            )
+        ]
+
+    monkeypatch.setattr(PathDecode, "__init__", noted)
+    monkeypatch.setattr(path_loop, "grown", grown)
+
+
+def prompts_put_by_forgotten(monkeypatch):
+    monkeypatch.setattr(PathDecode, "_fitting", lambda self, kept: [kept[0][: self._batch_size]])
+
+
+def prefixes_not_read_again(monkeypatch):
+    monkeypatch.setattr(path_loop, "appended", lambda session, token_ids: iter(()))
+
+
+def no_limit_of_rows(monkeypatch):
+    ours = PathDecode.__init__
+
+    def unlimited(self, *args, batch_size, **settings):
+        ours(self, *args, batch_size=10_000, **settings)
+
+    monkeypatch.setattr(PathDecode, "__init__", unlimited)
 
 
 def budget_ignored(monkeypatch):
@@ -240,6 +307,10 @@ FAULTS = [
     (rows_of_the_wrong_parent, check_greedy),
     (budget_called_exact, check_budget),
     (budget_ignored, check_budget),
+    (budget_of_each_batch_alone, check_small_batches_and_budgets),
+    (prompts_put_by_forgotten, check_small_batches),
+    (prefixes_not_read_again, check_small_batches),
+    (no_limit_of_rows, check_small_batches),
     (the_left_hand_segment, check_breakpoints_belong_right),
     (neighbours_of_one_length_made_one, check_greedy),
 ]
