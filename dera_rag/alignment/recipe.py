@@ -78,7 +78,7 @@ class Recipe:
     shape: Shape = field(default_factory=Shape)
     phases: tuple[Phase, ...] = (Phase(1, 36_000, 4, Schedule(binding_weight=0.5)),)
     faithful: Phase = Phase(1, 18_000, 4, Schedule(muon_lr=0.006, adam_lr=1e-3, binding_weight=0.5))
-    alignment: Alignment = field(default_factory=lambda: Alignment(lr=2e-4, steps=400))
+    alignment: Alignment = field(default_factory=lambda: Alignment(lr=2e-4, steps=700))
     aligned_prompts: int = 14_000
     third_shape: Shape = field(
         default_factory=lambda: Shape(hidden=160, layers=3, heads=4, inner=432, context=512)

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from decoding_systems import EMBEDDED, SMOL, Bench, answer, make_bench, notebook, one_model, ours
+from decoding_systems import EMBEDDED, Bench, answer, make_bench, notebook, one_model, ours
 
 from dera_rag import Sampling
 
@@ -35,7 +35,6 @@ class Scale:
         lengths: Prompt lengths.
         questions: Real questions.
         batch: Rows of the batch.
-        shapes: Pairs.
     """
 
     rounds: int
@@ -43,11 +42,10 @@ class Scale:
     lengths: tuple[int, ...]
     questions: int
     batch: int
-    shapes: tuple[str, ...]
 
 
-FULL = Scale(5, 64, (512, 1024), 100, 32, (EMBEDDED, SMOL))
-QUICK = Scale(2, 16, (128,), 6, 8, (EMBEDDED,))
+FULL = Scale(5, 64, (512, 1024), 100, 32)
+QUICK = Scale(2, 16, (128,), 6, 8)
 
 
 @dataclass
@@ -59,6 +57,7 @@ class Row:
         shape: The pair.
         dtype: Of all systems.
         setting: Prompt length, λ, temperature, in words.
+        rounds: Measured rounds.
         seconds: Median CPU and wall seconds of each system.
         ratios: What the row is judged by.
         to_reach: For a ratio, (limit, "≥" or "≤").
@@ -69,10 +68,15 @@ class Row:
     shape: str
     dtype: str
     setting: str
+    rounds: int = 1
     seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     to_reach: dict[str, tuple[float, str]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+
+    def time(self, systems: Mapping[str, Callable[[], Any]], rounds: int) -> None:
+        """Measure the row's systems."""
+        self.seconds, self.rounds = measure(systems, rounds), rounds
 
     def compare(self, name: str, over: str, under: str, limit: float, sense: str) -> None:
         """Add the ratio of two systems' CPU times, and what it has to reach."""
@@ -102,6 +106,11 @@ def measure(systems: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, 
         }
         for name, costs in taken.items()
     }
+
+
+def _few(scale: Scale) -> int:
+    """Rounds of what takes long."""
+    return (scale.rounds + 1) // 2
 
 
 def rows(shape: str, dtype: str, scale: Scale) -> Iterator[Row]:
@@ -140,7 +149,7 @@ def one_answer(bench: Bench, scale: Scale, length: int) -> Iterator[Row]:
                 "P": _fresh(bench, answer(decoder, prompt, lam, count, heat)),
             }
 
-        row.seconds = measure(step_systems(new), scale.rounds)
+        row.time(step_systems(new), scale.rounds)
         first = measure(step_systems(1), scale.rounds)
         row.notes["ms a token (CPU)"] = {
             name: 1000 * (row.seconds[name]["cpu"] - first[name]["cpu"]) / (new - 1)
@@ -165,7 +174,7 @@ def first_token(bench: Bench, scale: Scale, length: int) -> Row:
         return answer(decoder, [*prompt[:-24], *next(asked)], 0.6, 1, 0.0)()
 
     cold = _fresh(bench, answer(decoder, prompt, 0.6, 1, 0.0))
-    row.seconds = measure(
+    row.time(
         {"N": lambda: notebook(bench, prompt, 0.6, 1, 0.0), "first": cold, "second": second},
         scale.rounds,
     )
@@ -180,13 +189,13 @@ def nine(bench: Bench, scale: Scale) -> Row:
     row = Row("nine λ's", bench.shape, bench.dtype, f"prompt {length}, λ 0…2")
     prompt = bench.random_prompts(1, length)[0]
     decoder, new = ours(bench), scale.new
-    row.seconds = measure(
+    row.time(
         {
             "nine N": lambda: [notebook(bench, prompt, lam, new, 0.0) for lam in NINE],
             "G": lambda: one_model(bench, prompt, new, 0.0),
             "P": _fresh(bench, answer(decoder, [prompt] * 9, list(NINE), new, 0.0)),
         },
-        max(1, scale.rounds // 2),
+        _few(scale),
     )
     row.compare("nine N / P", "nine N", "P", 10, "≥")
     row.compare("P / G", "P", "G", 2, "≤")
@@ -206,7 +215,7 @@ def batch(bench: Bench, scale: Scale) -> Row:
             "P": _fresh(bench, answer(decoder, prompts, 0.6, count, 0.0)),
         }
 
-    row.seconds = measure(systems(new), max(1, scale.rounds // 2))
+    row.time(systems(new), _few(scale))
     first = measure(systems(1), 1)
     steps = {name: row.seconds[name]["cpu"] - first[name]["cpu"] for name in row.seconds}
     row.ratios["tokens/s over N"] = scale.batch * steps["N"] / steps["P"]
@@ -229,14 +238,14 @@ def speculation(bench: Bench, scale: Scale) -> Row:
         # A decoder that has answered these questions before would draft its own answers.
         each(ours(bench, speculation="auto"))()
 
-    row.seconds = measure(
+    row.time(
         {
             "N": lambda: [notebook(bench, p, 0.6, 64, 0.0) for p in prompts],
             "G": lambda: [one_model(bench, p, 64, 0.0) for p in prompts],
             "P": _fresh(bench, each(plain_decoder)),
             "S": _fresh(bench, new_decoder),
         },
-        max(1, scale.rounds // 2),
+        _few(scale),
     )
     each(drafting)()
     row.compare("N / S", "N", "S", 2.5, "≥")
@@ -264,7 +273,7 @@ def defeated(bench: Bench, scale: Scale) -> Row:
             # Seeds of their own: an answer given in an earlier round would be a perfect draft.
             answer(decoder, prompt, 1.5, scale.new, _HOT, seed=next(seeds))()
 
-    row.seconds = measure(
+    row.time(
         {
             "P": _fresh(bench, functools.partial(each, plain_decoder)),
             "S": _fresh(bench, functools.partial(each, drafting)),
@@ -295,10 +304,11 @@ def whole_path(bench: Bench, scale: Scale) -> Row:
                 "P": _fresh(bench, answer(decoder, prompt, 0.6, 64, 0.0)),
                 "path": _fresh(bench, path),
             },
-            max(1, scale.rounds // 2),
+            _few(scale),
         )
         shares.append(taken["path"]["cpu"] / taken["P"]["cpu"])
         segments.append(found[-1])
+    row.rounds = _few(scale)
     row.ratios["path / P, p50"] = statistics.median(shares)
     row.to_reach["path / P, p50"] = 2.5, "≤"
     row.notes["path / P, p90"] = sorted(shares)[math.ceil(0.9 * len(shares)) - 1]

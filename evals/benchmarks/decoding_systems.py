@@ -32,6 +32,7 @@ from dera_rag.prompts import PromptBuilder
 
 SMOL = "SmolLM2-135M shape"
 EMBEDDED = "embedded pair"
+SHAPES = {"embedded": EMBEDDED, "smol": SMOL}
 # Distance of the aligned weights from the reference's, in standard deviations of a weight.
 _APART = 0.1
 _ENDLESS = GenerationConfig()
