@@ -11,8 +11,8 @@ from langchain_core.messages import BaseMessage
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.langchain.engine import Answer, Engine, Listener
-from dera_rag.langchain.messages import Tool
 from dera_rag.langchain.settings import CallSettings
+from dera_rag.langchain.turns import Tool
 from dera_rag.types import LambdaDecision
 
 if TYPE_CHECKING:
@@ -148,9 +148,9 @@ def shown_tools(kwargs: Mapping[str, Any]) -> Sequence[Tool]:
 
 def question_of(messages: Sequence[BaseMessage]) -> str:
     """What is asked: the last human message, or without one the last message."""
-    from dera_rag.langchain.messages import question_in, text_of
+    from dera_rag.langchain.messages import is_human, question_in, text_of
 
-    human = [message for message in messages if message.type == "human"]
+    human = [message for message in messages if is_human(message)]
     return question_in(text_of((human or list(messages))[-1]))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Real
 
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import BaseMessage, HumanMessage, ToolMessage
 
 from dera_rag.types import Json, Passage
 
@@ -94,7 +94,7 @@ def retrieved_documents(messages: Iterable[BaseMessage]) -> list[Document]:
     """
     found: dict[str, Document] = {}
     for message in messages:
-        if message.type == "human":
+        if isinstance(message, HumanMessage):
             found = {}
         elif isinstance(message, ToolMessage) and isinstance(message.artifact, (list, tuple)):
             documents = [item for item in message.artifact if isinstance(item, Document)]

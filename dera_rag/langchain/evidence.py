@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.policies import ConstantPolicy, EvidencePolicy
@@ -101,7 +101,8 @@ def policy_hash(policy: LambdaPolicy | None) -> str:
 
 def _artifacts(messages: Sequence[BaseMessage]) -> Iterator[Any]:
     """Documents that tools returned in this turn: earlier ones answered earlier questions."""
-    last = max((i for i, message in enumerate(messages) if message.type == "human"), default=-1)
+    asked = (i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
+    last = max(asked, default=-1)
     for message in messages[last + 1 :]:
         artifact = getattr(message, "artifact", None)
         for item in artifact if isinstance(artifact, (list, tuple)) else ():

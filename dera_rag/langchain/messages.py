@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, ToolMessage
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+)
 
 from dera_rag.errors import PromptError
+from dera_rag.langchain.turns import Tool, announcement, call_text, fitted
 from dera_rag.prompts import PLAIN_PROMPT, PromptBuilder
 
 PlainMessages = Literal["all", "last_human"]
-Tool = Mapping[str, Any]
 
-TOOLS_PROMPT = (
-    "You may call tools. To call one, answer with its name and its arguments as JSON between "
-    "<tool_call> and </tool_call>. The tools:\n"
+_ROLES: tuple[tuple[type[BaseMessage], str], ...] = (
+    (HumanMessage, "user"),
+    (AIMessage, "assistant"),
+    (SystemMessage, "system"),
+    (ToolMessage, "tool"),
 )
-"""What stands before the tools where the chat template does not show them."""
-
-_ROLES = {"human": "user", "ai": "assistant", "system": "system", "tool": "tool"}
 _ROLE = re.compile(r"[\w .-]+")
 # Blocks of an assistant's turn that `tool_calls` holds as well, or that a later turn is not shown.
 _BESIDE_TEXT = frozenset({"tool_use", "tool_call", "tool_call_chunk", "reasoning", "thinking"})
@@ -50,10 +55,7 @@ def encode_messages(
     if not messages:
         raise PromptError("the conversation is empty", hint="pass at least one message")
     if prompts.has_chat_template:
-        turns = [as_turn(message) for message in messages]
-        if tools and not shows_tools(prompts, tools):
-            return prompts.chat(_announced(prompts, turns, tools))
-        return prompts.chat(turns, tools)
+        return fitted(prompts, [as_turn(message) for message in messages], tools)
     before = [announcement(tools)] if tools else []
     if plain == "all":
         return prompts.plain("\n\n".join(before + [_plain(message) for message in messages]))
@@ -67,10 +69,15 @@ def asked(messages: Sequence[BaseMessage]) -> str:
     Raises:
         PromptError: There is none.
     """
-    texts = [text_of(message) for message in messages if message.type == "human"]
-    if not texts:
-        raise PromptError("no human message to answer", hint="add one, or plain_messages='all'")
-    return texts[-1]
+    for message in reversed(messages):
+        if is_human(message):
+            return text_of(message)
+    raise PromptError("no human message to answer", hint="add one, or plain_messages='all'")
+
+
+def is_human(message: BaseMessage) -> bool:
+    """Whether a user wrote it; chunks, which a stream leaves in a history, are of other types."""
+    return isinstance(message, HumanMessage)
 
 
 def question_in(text: str) -> str:
@@ -123,42 +130,10 @@ def text_of(message: BaseMessage) -> str:
     return "".join(parts)
 
 
-def shows_tools(prompts: PromptBuilder, tools: Sequence[Tool]) -> bool:
-    """Whether the chat template shows the tools it is given."""
-    talk = [{"role": "user", "content": "a"}]
-    return prompts.rendered(talk) != prompts.rendered(talk, tools)
-
-
-def announcement(tools: Sequence[Tool]) -> str:
-    """The tools in words."""
-    lines = (json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
-    return TOOLS_PROMPT + "\n".join(lines)
-
-
-def _announced(
-    prompts: PromptBuilder, turns: list[dict[str, Any]], tools: Sequence[Tool]
-) -> list[dict[str, Any]]:
-    """The conversation with the tools in its first turn."""
-    text = announcement(tools)
-    system = {"role": "system", "content": text}
-    if turns[0]["role"] != "system":
-        try:
-            prompts.rendered([system, *turns])
-        except PromptError:
-            # Some templates know no system message.
-            pass
-        else:
-            return [system, *turns]
-    return [{**turns[0], "content": f"{text}\n\n{turns[0]['content']}"}, *turns[1:]]
-
-
 def _plain(message: BaseMessage) -> str:
     """A message as plain text; an assistant's calls are what it wrote."""
     calls = message.tool_calls if isinstance(message, AIMessage) else []
-    written = (
-        json.dumps({"name": call["name"], "arguments": call["args"]}, ensure_ascii=False)
-        for call in calls
-    )
+    written = (call_text(call["name"], call["args"]) for call in calls)
     return "\n".join(part for part in (text_of(message), *written) if part)
 
 
@@ -177,8 +152,8 @@ def _role(message: BaseMessage) -> str:
                 f"a role must be words, got {message.role!r}", hint="e.g. 'user' or 'developer'"
             )
         return message.role
-    if message.type not in _ROLES:
-        raise PromptError(
-            f"no role for a message of type {message.type!r}", hint=f"one of {sorted(_ROLES)}"
-        )
-    return _ROLES[message.type]
+    for kind, role in _ROLES:
+        if isinstance(message, kind):
+            return role
+    names = [kind.__name__ for kind, _ in _ROLES]
+    raise PromptError(f"no role for a message of type {message.type!r}", hint=f"one of {names}")

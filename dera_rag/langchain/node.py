@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, NotRequired
 
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from dera_rag.errors import InvalidValueError, MissingDependencyError
@@ -83,7 +83,7 @@ def create_dera_node(
 def _values(state: Mapping[str, Any]) -> dict[str, Any]:
     """The state as `create_dera_answer` reads it."""
     messages: list[BaseMessage] = list(state["messages"])
-    asked = [place for place, message in enumerate(messages) if message.type == "human"]
+    asked = [place for place, message in enumerate(messages) if isinstance(message, HumanMessage)]
     if not asked:
         raise InvalidValueError("the state has no human message to answer", hint="add one")
     documents = state.get("context")

@@ -17,12 +17,15 @@ from langchain_core.output_parsers.openai_tools import (
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel
 
 from dera_rag.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from dera_rag.langchain.chat import ChatDeRa
 
+# Keys of a dictionary that describes a function in the form of some provider.
+_TOOL_FORMS = frozenset({"function", "parameters", "input_schema", "toolSpec"})
 METHODS = ("json_schema", "function_calling", "json_mode")
 
 
@@ -73,11 +76,18 @@ def structured(
 def _response_format(schema: Any) -> dict[str, Any]:
     if schema is None:
         return {"type": "json_object"}
-    found = convert_to_json_schema(schema)
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": found.get("title", "answer"), "schema": found},
-    }
+    found = _json_schema(schema)
+    name = getattr(schema, "__name__", None) or found.get("title", "answer")
+    return {"type": "json_schema", "json_schema": {"name": name, "schema": found}}
+
+
+def _json_schema(schema: Any) -> dict[str, Any]:
+    """What a schema allows. LangChain's conversion loses all that is not under `properties`."""
+    if isinstance(schema, dict) and not _TOOL_FORMS & schema.keys():
+        return schema
+    if isinstance(schema, type) and issubclass(schema, BaseModel):
+        return schema.model_json_schema()
+    return convert_to_json_schema(schema)
 
 
 def _into(schema: Any) -> Any:

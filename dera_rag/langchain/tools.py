@@ -14,7 +14,7 @@ from langchain_core.messages import ToolCall
 
 from dera_rag.decoding.schemas import closed, embedded_json
 from dera_rag.errors import InvalidValueError, PromptError
-from dera_rag.langchain.messages import Tool
+from dera_rag.langchain.turns import CALL_BEGINS, CALL_ENDS, Tool
 from dera_rag.prompts import PromptBuilder
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ _ASKED = {"role": "user", "content": "a"}
 _NAMES, _IDS = ("first_0name", "second_0name"), ("first0idx", "second0id")
 _ARGUMENTS = {"an_0argument": "its_0value"}
 _CONTENT = "some_0content"
+# Beside `properties`, what says which values an object has.
+_HOLDING = frozenset(
+    {"$ref", "anyOf", "oneOf", "allOf", "additionalProperties", "patternProperties"}
+)
 _TAG = re.compile(r"<[^<>\s]+>")
 
 
@@ -161,17 +165,29 @@ class ToolForm:
 
 
 _COMMON = ToolForm(
-    '<tool_call>\n{"name": "',
+    f'{CALL_BEGINS}{{"name": "',
     '", "arguments": ',
-    "}\n</tool_call>",
-    '}\n</tool_call>\n<tool_call>\n{"name": "',
+    f"}}{CALL_ENDS}",
+    f'}}{CALL_ENDS}\n{CALL_BEGINS}{{"name": "',
 )
 
 
 def parameters(tool: Tool) -> dict[str, Any]:
-    """The JSON schema of a tool's arguments; a tool without any takes an empty object."""
-    schema = dict(tool["function"].get("parameters") or {})
-    if not schema.get("properties") and "$ref" not in schema:
+    """The JSON schema of a tool's arguments; a tool without any takes an empty object.
+
+    Args:
+        tool: In OpenAI's form.
+
+    Raises:
+        InvalidValueError: They are no object.
+    """
+    schema = {"type": "object", **(tool["function"].get("parameters") or {})}
+    if schema["type"] != "object":
+        raise InvalidValueError(
+            f"the arguments of {tool['function']['name']!r} are of type {schema['type']!r}",
+            hint="a tool takes an object: give the value a name, or ask for it by 'json_schema'",
+        )
+    if not schema.get("properties") and not _HOLDING & schema.keys():
         return {"type": "object", "properties": {}, "additionalProperties": False}
     return dict(closed(schema))
 

@@ -174,7 +174,8 @@ class PromptBuilder:
             )
         return self._encoder.encode(
             lambda shield: self._apply_template(
-                [_shielded(m, shield) for m in messages], [_shielded(t, shield) for t in tools]
+                [_shielded(m, shield) | _role(m) for m in messages],
+                [_shielded(t, shield) for t in tools],
             ),
             add_special_tokens=False,
         )
@@ -277,15 +278,30 @@ _STRUCTURE = frozenset(
 )
 
 
-def _shielded(value: Any, shield: Shield, key: str = "") -> Any:
+def _role(message: Message) -> dict[str, Any]:
+    """The role of a message, which templates compare; nothing where it has none."""
+    return {name: item for name, item in message.items() if name == "role"}
+
+
+# Types that templates compare, and keys below which everything is content, whatever it is called.
+_TYPES = frozenset(
+    {"function", "text", "string", "number", "integer", "boolean", "array", "object", "null"}
+)
+_DATA = frozenset({"arguments", "enum", "const", "default", "examples"})
+
+
+def _shielded(value: Any, shield: Shield, key: str = "", *, data: bool = False) -> Any:
     """Every string in a message except what the template itself compares: roles and types."""
+    data = data or key in _DATA
     if isinstance(value, str):
-        return value if key in {"role", "type"} else shield(value)
+        return value if key == "type" and value in _TYPES and not data else shield(value)
     if isinstance(value, Mapping):
         return {
-            name if name in _STRUCTURE else shield(name): _shielded(item, shield, name)
+            name if name in _STRUCTURE and not data else shield(name): _shielded(
+                item, shield, name, data=data
+            )
             for name, item in value.items()
         }
     if isinstance(value, (list, tuple)):
-        return [_shielded(item, shield, key) for item in value]
+        return [_shielded(item, shield, key, data=data) for item in value]
     return value

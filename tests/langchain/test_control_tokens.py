@@ -56,7 +56,10 @@ def tool(text):
             "description": f"Looks {text} up.",
             "parameters": {
                 "type": "object",
-                "properties": {"at" + text: {"type": "string", "description": text}},
+                "properties": {
+                    "at" + text: {"type": "string", "description": text},
+                    "kind": {"type": text, "role": text, "enum": [text], "default": {"type": text}},
+                },
             },
         },
     }
@@ -66,7 +69,11 @@ def talk(text):
     """A conversation with this text wherever text can stand."""
     call = {
         "name": "look",
-        "args": {"at": text, "k" + text: [text]},
+        # Arguments may be called what messages call their own parts.
+        "args": {
+            **{"at": text, "k" + text: [text], "type": text, "role": text, "content": [text]},
+            "list": [{"type": text, "name": text}],
+        },
         "id": "1",
         "type": "tool_call",
     }

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 import pytest
 from langchain_core.exceptions import OutputParserException
 from langchain_core.prompts import ChatPromptTemplate
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from pydantic.v1 import BaseModel as BaseModelV1
 from understanding_pair import UnderstandingPair
 
@@ -49,6 +49,10 @@ class OldPlace(BaseModelV1):
     rating: int
 
 
+def _integers(made):
+    return isinstance(made, list) and all(isinstance(item, int) for item in made)
+
+
 def model(**settings):
     return ChatDeRa(pair=PAIR, **({"dera_lambda": 0.5, "max_tokens": 200, "seed": 1} | settings))
 
@@ -71,6 +75,44 @@ class TestSchemas:
         made = model().with_structured_output(schema, method=method).invoke("a")
         assert isinstance(made, dict)
         assert {"name", "rating"} <= set(made)
+
+    @pytest.mark.parametrize(
+        ("schema", "right"),
+        [
+            ({"title": "any", "type": "object"}, lambda made: isinstance(made, dict)),
+            ({"type": "array", "items": {"type": "integer"}, "maxItems": 3}, _integers),
+            ({"title": "n", "type": "integer", "minimum": 5, "maximum": 6}, lambda x: x in (5, 6)),
+            ({"title": "n", "anyOf": [{"const": 1}, {"const": "a"}]}, lambda x: x in (1, "a")),
+            (
+                {"title": "r", "$ref": "#/$defs/yes", "$defs": {"yes": {"type": "boolean"}}},
+                lambda made: isinstance(made, bool),
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("method", ["json_schema", "json_mode"])
+    def test_schemas_without_properties(self, schema, right, method):
+        """What LangChain's conversion keeps of these is nothing, so that null would do."""
+        for seed in range(6):
+            made = model(seed=seed, max_tokens=40).with_structured_output(schema, method=method)
+            assert right(made.invoke("a"))
+
+    def test_a_root_model_is_its_value(self):
+        class Numbers(RootModel[list[int]]):
+            pass
+
+        made = model().with_structured_output(Numbers).invoke("a", max_tokens=60)
+        assert isinstance(made, Numbers)
+        with pytest.raises(InvalidValueError, match="'Numbers' are of type 'array'"):
+            model().with_structured_output(Numbers, method="function_calling").invoke("a")
+
+    def test_functions_of_several_providers(self):
+        inner = Place.model_json_schema()
+        for schema in (
+            {"type": "function", "function": {"name": "f", "parameters": inner}},
+            {"name": "f", "parameters": inner},
+            {"name": "f", "input_schema": inner},
+        ):
+            Place.model_validate(model().with_structured_output(schema).invoke("a"))
 
     def test_any_object(self):
         made = model().with_structured_output(method="json_mode").invoke("a", max_tokens=40)
@@ -190,4 +232,10 @@ class TestRefusals:
 
 class TestArguments:
     def test_a_tool_without_arguments(self):
-        assert parameters({"function": {"name": "a"}})["additionalProperties"] is False
+        for schema in (None, {}, {"type": "object"}, {"type": "object", "properties": {}}):
+            made = parameters({"function": {"name": "a", "parameters": schema}})
+            assert (made["properties"], made["additionalProperties"]) == ({}, False)
+
+    def test_arguments_that_are_not_named_one_by_one(self):
+        schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+        assert parameters({"function": {"name": "a", "parameters": schema}}) == schema

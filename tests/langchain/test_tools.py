@@ -12,8 +12,8 @@ from understanding_pair import TEMPLATE, UnderstandingPair, call_text
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.langchain import ChatDeRa
-from dera_rag.langchain.messages import TOOLS_PROMPT
 from dera_rag.langchain.tools import ToolForm, chosen_tools
+from dera_rag.langchain.turns import TOOLS_PROMPT
 from dera_rag.prompts import PromptBuilder
 from dera_rag.testing import TablePair, tiny_tokenizer
 
