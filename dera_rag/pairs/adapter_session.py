@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from dera_rag.pairs.lora import RowSwitch
-from dera_rag.pairs.rows import BranchRows
+from dera_rag.pairs.prefixes import PrefixCache
+from dera_rag.pairs.rows import BranchRows, ModelRows
 from dera_rag.pairs.session import DraftingCausalSession
 from dera_rag.protocols import Branches, LogitPair
 
@@ -24,6 +25,7 @@ class AdapterSession(DraftingCausalSession):
         switch: Which rows run it.
         prompts: Token ids of each row.
         branches: Which models each row runs.
+        prefixes: What each branch remembers of earlier prompts.
     """
 
     def __init__(
@@ -32,9 +34,11 @@ class AdapterSession(DraftingCausalSession):
         switch: RowSwitch,
         prompts: Sequence[Sequence[int]],
         branches: Sequence[Branches],
+        prefixes: Mapping[Branches, PrefixCache],
     ) -> None:
         super().__init__({}, prompts, branches)
         self._all = new_rows()
+        self._prefixes = prefixes
         self._switch = switch
         # What each row of the forward is: a row of the batch, under one branch.
         self._lines: list[tuple[int, Branches]] = []
@@ -64,6 +68,9 @@ class AdapterSession(DraftingCausalSession):
             if not own:
                 continue
             on = range(len(own)) if branch is Branches.ALIGNED else ()
+            if isinstance(self._all, ModelRows):
+                # With and without the adapter a prompt has other keys and values.
+                self._all.prefixes = self._prefixes.get(branch)
             with self._switch.on(on, len(own)):
                 logits[branch] = self._all.join([list(prompts[i]) for i in own])
             self._lines += [(first + i, branch) for i in own]

@@ -6,7 +6,8 @@ token, and their sliding-window layer refuses to give tokens back once its windo
 
 from __future__ import annotations
 
-from typing import Any
+import copy
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -70,6 +71,12 @@ class GrowingLayer(DynamicLayer):
         super().crop(tokens_to_remove)
         if own:
             self._views = self.keys, self.values
+
+    def begin_with(self, other: GrowingLayer, columns: int) -> None:
+        """Start an empty layer from the first columns of another, without a copy."""
+        keys, values = other.keys[..., :columns, :], other.values[..., :columns, :]
+        self.lazy_initialization(keys, values)
+        self.keys, self.values = keys, values
 
     def shift_rows(self, counts: Tensor) -> None:
         """Move each row `counts[row]` columns to the right; what falls off is forgotten.
@@ -141,6 +148,11 @@ class GrowingWindowLayer(GrowingLayer):
         keys, values = super().update(key_states, value_states)
         return keys[..., -(seen + new) :, :], values[..., -(seen + new) :, :]
 
+    def begin_with(self, other: GrowingLayer, columns: int) -> None:
+        """Start an empty layer from the first columns of another that has forgotten none."""
+        super().begin_with(other, columns)
+        self.cumulative_length = columns
+
     def get_seq_length(self) -> int:
         """Columns seen so far."""
         return self.cumulative_length
@@ -203,3 +215,36 @@ def growing_layers(cache: DynamicCache) -> list[GrowingLayer] | None:
     """The layers of a cache whose rows can be cropped and joined; None where one cannot."""
     layers = [layer for layer in cache.layers if isinstance(layer, GrowingLayer)]
     return layers if layers and len(layers) == len(cache.layers) else None
+
+
+class CachedRow:
+    """The one row of a cache, as a `PrefixCache` keeps it.
+
+    Args:
+        cache: Its layers are all growing ones, and hold one row or nothing.
+    """
+
+    def __init__(self, cache: DynamicCache) -> None:
+        self._layers = cast(list[GrowingLayer], cache.layers)
+
+    @property
+    def whole(self) -> bool:
+        """Whether no layer has forgotten a token behind its window."""
+        return all(layer.stored == layer.get_seq_length() for layer in self._layers)
+
+    @property
+    def bytes(self) -> int:
+        """Size of keys and values, their buffers' head room included."""
+        states = [x for layer in self._layers for x in (layer.keys, layer.values)]
+        return sum(x.untyped_storage().nbytes() for x in states)
+
+    def load(self, other: CachedRow, count: int) -> None:
+        """Start from the first `count` tokens of another row."""
+        for mine, theirs in zip(self._layers, other._layers, strict=True):
+            mine.begin_with(theirs, count)
+
+    def snapshot(self) -> CachedRow:
+        """The row as it is; what this one appends later lies behind it."""
+        twin = copy.copy(self)
+        twin._layers = [copy.copy(layer) for layer in self._layers]
+        return twin

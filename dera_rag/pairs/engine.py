@@ -18,9 +18,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from dera_rag.errors import InvalidValueError
-from dera_rag.pairs.lean import LeanRows, PrefixCache, lean_obstacle, packed
+from dera_rag.pairs.lean import LeanRows, lean_obstacle, packed
 from dera_rag.pairs.memory import MemoryProbe, free_memory
-from dera_rag.pairs.rows import BranchRows
+from dera_rag.pairs.prefixes import PrefixCache
+from dera_rag.pairs.rows import BranchRows, can_draft
 from dera_rag.protocols import Branches
 
 _LOG = logging.getLogger(__name__)
@@ -80,7 +81,8 @@ def lean_branches(
         models: The two models; those that run lean are packed in place.
         vocab_size: V.
         engine: "auto", "lean" or "generic".
-        prefix_cache: Bytes for keys and values of earlier prompts; 0 for none.
+        prefix_cache: Bytes for keys and values of earlier prompts, both branches together; 0 for
+            none.
         owned: Whether each model was loaded here; "auto" packs no other.
         copy_head: Whether output layers tied to the embedding are packed as copies; None copies
             them where they are a small part of what is free.
@@ -121,6 +123,31 @@ def lean_branches(
         {branch: afresh[key] for branch, key in places.items()},
         tuple(caches.values()),
     )
+
+
+def generic_prefixes(
+    models: Mapping[Branches, PreTrainedModel],
+    prefix_cache: int,
+    owned: Mapping[Branches, bool],
+) -> dict[Branches, PrefixCache]:
+    """What the branches that run on transformers remember of earlier prompts.
+
+    Args:
+        models: The models of these branches.
+        prefix_cache: Bytes for each of them; 0 for none.
+        owned: Whether each model was loaded here: the weights of others may change meanwhile.
+
+    Returns:
+        A cache for each branch that can have one; one object for one model.
+    """
+    if not prefix_cache:
+        return {}
+    caches = {id(model): PrefixCache(prefix_cache) for model in models.values()}
+    return {
+        branch: caches[id(model)]
+        for branch, model in models.items()
+        if owned[branch] and not model.config.is_encoder_decoder and can_draft(model)
+    }
 
 
 def _copies_fit(models: Iterable[PreTrainedModel], probe: MemoryProbe) -> bool:

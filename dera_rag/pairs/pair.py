@@ -12,17 +12,25 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from dera_rag.errors import MissingFileError
+from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.pairs.adapter import open_adapter
 from dera_rag.pairs.adapter_session import AdapterSession
 from dera_rag.pairs.compatibility import check_same_ids, check_same_kind, mixable_ids
 from dera_rag.pairs.encoder_decoder import EncoderDecoderRows, decoder_start
-from dera_rag.pairs.engine import PREFIX_CACHE, Engine, LeanBranches, check_engine, lean_branches
+from dera_rag.pairs.engine import (
+    PREFIX_CACHE,
+    Engine,
+    LeanBranches,
+    check_engine,
+    generic_prefixes,
+    lean_branches,
+)
 from dera_rag.pairs.facts import chosen_template, context_limit, end_ids, report_oddities
 from dera_rag.pairs.loading import Side, Source, open_side
 from dera_rag.pairs.lora import RowSwitch
 from dera_rag.pairs.memory import MemoryProbe, check_memory, free_memory
 from dera_rag.pairs.placement import DeviceMap, Placement, place
+from dera_rag.pairs.prefixes import PrefixCache
 from dera_rag.pairs.rows import BranchRows, ModelRows, can_draft
 from dera_rag.pairs.session import CausalSession, DraftingCausalSession
 from dera_rag.pairs.sizes import adapter_bytes, size_of
@@ -71,6 +79,8 @@ class ModelPair:
         self._switch = switch
         # Branches that run on the lean engine.
         self._lean = LeanBranches()
+        # What the others remember of earlier prompts.
+        self._prefixes: Mapping[Branches, PrefixCache] = {}
         check_same_kind(reference.config.is_encoder_decoder, aligned.config.is_encoder_decoder)
         self.encoder_decoder = bool(aligned.config.is_encoder_decoder)
         self.vocab_size = mixable_ids(tokenizer, reference, aligned)
@@ -131,8 +141,9 @@ class ModelPair:
             engine: "lean" packs the weights of Llama, Mistral, Qwen2 and Qwen3 shapes in place and
                 runs them on a CPU without transformers' overhead; "generic" runs transformers;
                 "auto" (default) takes lean where it can and the models are not loaded objects.
-            prefix_cache: Bytes of earlier prompts' keys and values that the lean engine keeps, so
-                that a beginning they share is read once; 0 for none.
+            prefix_cache: Bytes of earlier prompts' keys and values that are kept, so that a
+                beginning they share is read once; 0 for none. An encoder–decoder keeps none, nor
+                does a loaded object on transformers, whose weights may change.
             copy_head: Whether the lean engine keeps a packed copy of an output layer that is tied
                 to the embedding: it is read 1.4 (float32) to 2.4 times (bfloat16) as fast, and
                 takes V·hidden numbers for each model. None (default) copies where both take at most
@@ -170,15 +181,20 @@ class ModelPair:
             ),
         )
         models = {Branches.REFERENCE: first, Branches.ALIGNED: second}
+        owned = dict(zip(models, (side.source is not None for side in sides), strict=True))
         pair._lean = lean_branches(
             models,
             pair.vocab_size,
             choice,
             prefix_cache,
-            dict(zip(models, (side.source is not None for side in sides), strict=True)),
+            owned,
             copy_head=copy_head,
             probe=memory_probe,
         )
+        others = {
+            branch: model for branch, model in models.items() if branch not in pair._lean.rows
+        }
+        pair._prefixes = generic_prefixes(others, prefix_cache // len(models), owned)
         return pair
 
     @classmethod
@@ -195,6 +211,8 @@ class ModelPair:
         chat_template: str = "aligned",
         trust_remote_code: bool = False,
         memory_probe: MemoryProbe = free_memory,
+        engine: Engine = "auto",
+        prefix_cache: int = PREFIX_CACHE,
     ) -> ModelPair:
         """A base model as the reference, and the same weights with an adapter as the aligned model.
 
@@ -216,18 +234,25 @@ class ModelPair:
                 the base's where it has none.
             trust_remote_code: As in `from_pretrained`.
             memory_probe: As in `from_pretrained`.
+            engine: "auto" (default) or "generic": adapted layers run on transformers.
+            prefix_cache: As in `from_pretrained`.
 
         Returns:
             The pair, ready to decode.
 
         Raises:
-            InvalidValueError: An argument of the wrong kind.
+            InvalidValueError: An argument of the wrong kind, or engine "lean".
             MissingFileError: A path that does not exist.
             ModelLoadError: As `from_pretrained`; also an adapter without safetensors, or one that
                 does not fit the base, changes the prompt (prefix and prompt tuning) or rewrites
                 the base.
             PairMismatchError: The adapter's tokenizer has another id→token map than the base's.
         """
+        if check_engine(engine, prefix_cache) == "lean":
+            raise InvalidValueError(
+                "the lean engine runs no adapters: packed layers cannot be switched row by row",
+                hint="engine='auto', or merge the adapter and use from_pretrained",
+            )
         placement = place(dtype, device, device_map, quantization_config)
         side = open_side("base", base, trust_remote_code=trust_remote_code)
         added = open_adapter(adapter)
@@ -239,7 +264,7 @@ class ModelPair:
         aligned, switch = added.apply(reference)
         if not isinstance(switch, RowSwitch):
             _LOG.warning("adapter %s takes a forward of its own: %s", added.label, switch)
-        return cls(
+        pair = cls(
             reference,
             aligned,
             tokenizer,
@@ -249,6 +274,10 @@ class ModelPair:
             ),
             switch=switch if isinstance(switch, RowSwitch) else None,
         )
+        models = {Branches.REFERENCE: reference, Branches.ALIGNED: aligned}
+        owned = dict.fromkeys(models, side.source is not None)
+        pair._prefixes = generic_prefixes(models, prefix_cache // len(models), owned)
+        return pair
 
     @classmethod
     def embedded(cls) -> ModelPair:
@@ -283,7 +312,7 @@ class ModelPair:
         Returns:
             A `DraftingSession` and `JoiningSession`, unless a model keeps recurrent states.
         """
-        return self._session(prompts, branches, self._lean.rows)
+        return self._session(prompts, branches, self._lean.rows, self._prefixes)
 
     def start_afresh(
         self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]
@@ -293,20 +322,23 @@ class ModelPair:
         Reusing the beginning of an earlier prompt changes the shapes of a prefill, and with them
         the rounding: in bfloat16 the same question could then be answered in two ways.
         """
-        return self._session(prompts, branches, self._lean.afresh)
+        return self._session(prompts, branches, self._lean.afresh, {})
 
     def _session(
         self,
         prompts: Sequence[Sequence[int]],
         branches: Sequence[Branches],
         lean: Mapping[Branches, Callable[[], BranchRows]],
+        prefixes: Mapping[Branches, PrefixCache],
     ) -> CausalSession:
         models = {Branches.REFERENCE: self.reference, Branches.ALIGNED: self.aligned}
+        home, size = self.aligned.device, self.vocab_size
         if self._switch is not None and self.one_pass:
-            return AdapterSession(self._one_pass_rows, self._switch, prompts, branches)
-        kind = EncoderDecoderRows if self.encoder_decoder else ModelRows
+            return AdapterSession(self._one_pass_rows, self._switch, prompts, branches, prefixes)
         new_rows: dict[Branches, Callable[[], BranchRows]] = {
-            branch: functools.partial(kind, model, self.vocab_size, self.aligned.device)
+            branch: functools.partial(EncoderDecoderRows, model, size, home)
+            if self.encoder_decoder
+            else functools.partial(ModelRows, model, size, home, prefixes.get(branch))
             for branch, model in models.items()
         } | dict(lean)
         drafting = self.encoder_decoder or all(can_draft(model) for model in models.values())
@@ -318,8 +350,8 @@ class ModelPair:
         return self._switch is not None and (self.encoder_decoder or can_draft(self.aligned))
 
     def forget_prefixes(self) -> None:
-        """Drop what the lean engine remembers of earlier prompts; answers stay the same."""
-        for prefixes in self._lean.prefixes:
+        """Drop what is remembered of earlier prompts; answers stay the same."""
+        for prefixes in (*self._lean.prefixes, *self._prefixes.values()):
             prefixes.clear()
 
     def _one_pass_rows(self) -> BranchRows:

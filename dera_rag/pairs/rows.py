@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from dera_rag.errors import InvalidValueError
-from dera_rag.pairs.cache import HISTORY, GrowingLayer, growing_layers, new_cache
+from dera_rag.pairs.cache import HISTORY, CachedRow, GrowingLayer, growing_layers, new_cache
+from dera_rag.pairs.prefixes import PrefixCache
 
 # Columns of padding shared by all rows that are tolerated before the cache is copied without them.
 _IDLE_COLUMNS = 64
@@ -50,12 +51,21 @@ class ModelRows:
         model: A causal language model in evaluation mode.
         vocab_size: V; embedding rows at and beyond it are cut.
         home: Where logits are delivered, so that branches on two devices can be mixed.
+        prefixes: Keys and values of earlier prompts, for prompts that come one at a time; None
+            reads every prompt anew.
     """
 
-    def __init__(self, model: PreTrainedModel, vocab_size: int, home: torch.device) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        vocab_size: int,
+        home: torch.device,
+        prefixes: PrefixCache | None = None,
+    ) -> None:
         self._model = model
         self._vocab_size = vocab_size
         self._home = home
+        self.prefixes = prefixes
         self._cache = new_cache(model.config)
         self._mask = torch.empty(0, 0, dtype=torch.long, device=model.device)
         self._lengths = self._mask.new_empty(0, 1)
@@ -67,7 +77,7 @@ class ModelRows:
         """Read prompts as new rows behind the present ones; `[new rows, V]` first logits."""
         if not len(self._lengths):
             return self._read(prompts)
-        newcomers = ModelRows(self._model, self._vocab_size, self._home)
+        newcomers = ModelRows(self._model, self._vocab_size, self._home, self.prefixes)
         logits = newcomers.join(prompts)
         for mine, theirs in zip(self._layers(), newcomers._layers(), strict=True):
             mine.append_rows(theirs)
@@ -134,12 +144,28 @@ class ModelRows:
         self._lengths = self._peaks = self._mask.sum(-1, keepdim=True)
         self._padded = any(len(prompt) < width for prompt in place)
         tokens = torch.tensor(padded, device=self._model.device)
-        positions = (self._mask.cumsum(-1) - 1).clamp_min(0)
-        logits = self._forward(tokens, positions, 1)[:, -1]
+        if len(place) == 1 and self.prefixes is not None:
+            logits = self._continued(tokens, next(iter(place)), self.prefixes)
+        else:
+            positions = (self._mask.cumsum(-1) - 1).clamp_min(0)
+            logits = self._forward(tokens, positions, 1)[:, -1]
         if len(copies) == len(logits):
             return logits
         self.select(copies)
         return logits[copies]
+
+    def _continued(self, tokens: Tensor, prompt: tuple[int, ...], prefixes: PrefixCache) -> Tensor:
+        """Read what is not known yet of a single prompt, and remember it; `[1, V]`."""
+        row = CachedRow(self._cache)
+        logits = prefixes.start(row, prompt)
+        if logits is None:
+            first = self._cache.get_seq_length()
+            positions = torch.arange(first, len(prompt), device=tokens.device).unsqueeze(0)
+            logits = self._forward(tokens[:, first:], positions, 1)[:, -1]
+            # A beginning cannot be taken from what has lost its own.
+            if row.whole:
+                prefixes.keep(row, prompt, logits)
+        return logits
 
     def _forward(self, tokens: Tensor, positions: Tensor, count: int) -> Tensor:
         output = self._model(

@@ -300,6 +300,16 @@ class TestRefusals:
         with pytest.raises(ModelLoadError, match="pickled weights are not read"):
             ModelPair.from_adapter(folders[0], spoiled[0])
 
+    def test_the_lean_engine(self, folders):
+        for engine in ("auto", "generic"):
+            assert ModelPair.from_adapter(*folders[:2], engine=engine, prefix_cache=0).one_pass
+        with pytest.raises(InvalidValueError, match="runs no adapters.*merge the adapter"):
+            ModelPair.from_adapter(*folders[:2], engine="lean")
+        with pytest.raises(InvalidValueError, match="unknown engine 'fast'"):
+            ModelPair.from_adapter(*folders[:2], engine="fast")
+        with pytest.raises(InvalidValueError, match="prefix_cache"):
+            ModelPair.from_adapter(*folders[:2], prefix_cache=-1)
+
     def test_absent(self, folders, tmp_path):
         with pytest.raises(MissingFileError, match="no directory"):
             ModelPair.from_adapter(folders[0], tmp_path / "absent")

@@ -10,9 +10,10 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, Ll
 
 from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.errors import InvalidValueError
-from dera_rag.pairs.lean import LeanModel, LeanRows, PrefixCache, lean_obstacle, packed, plain
+from dera_rag.pairs.lean import LeanModel, LeanRows, lean_obstacle, packed, plain
 from dera_rag.pairs.lean.model import _Norm
 from dera_rag.pairs.lean.packing import PackedPart, SharedHead
+from dera_rag.pairs.prefixes import PrefixCache
 from dera_rag.pairs.rows import ModelRows
 from dera_rag.testing import tiny_model, write_pair
 

@@ -2,13 +2,11 @@
 
 from dera_rag.pairs.lean.model import LeanModel, lean_obstacle, packed
 from dera_rag.pairs.lean.packing import packable, plain
-from dera_rag.pairs.lean.prefixes import PrefixCache
 from dera_rag.pairs.lean.rows import LeanRows
 
 __all__ = [
     "LeanModel",
     "LeanRows",
-    "PrefixCache",
     "lean_obstacle",
     "packable",
     "packed",

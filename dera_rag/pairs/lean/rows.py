@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from dera_rag.pairs.lean.model import LeanModel
-from dera_rag.pairs.lean.prefixes import PrefixCache
 from dera_rag.pairs.lean.shared import SharedStore
 from dera_rag.pairs.lean.solo import SoloStore
 from dera_rag.pairs.lean.stacks import Stack, merged
+from dera_rag.pairs.prefixes import PrefixCache
 
 # Prompts are read in pieces, so that what is computed on the way stays bounded.
 _PIECE = 1024

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from dera_rag.pairs.lean.solo import SoloStore
-
 # A shorter beginning saves too little to be worth the copy; a choice, not a measured border.
 _FEWEST = 16
+
+
+class Store(Protocol):
+    """Keys and values of one row; the stores of one cache are all of one kind."""
+
+    @property
+    def bytes(self) -> int:
+        """Size of what it holds."""
+        ...
+
+    def load(self, other: Any, count: int) -> None:
+        """Start from the first `count` tokens of another row, which stays as it is."""
+        ...
+
+    def snapshot(self) -> Store:
+        """The row as it is now; what is appended to this one later does not show."""
+        ...
 
 
 class PrefixCache:
@@ -28,7 +44,7 @@ class PrefixCache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._entries: OrderedDict[tuple[int, ...], tuple[SoloStore, Tensor]] = OrderedDict()
+        self._entries: OrderedDict[tuple[int, ...], tuple[Store, Tensor]] = OrderedDict()
         self._used = 0
         self.reused = 0
 
@@ -43,7 +59,7 @@ class PrefixCache:
             self._entries.clear()
             self._used = 0
 
-    def start(self, store: SoloStore, prompt: tuple[int, ...]) -> Tensor | None:
+    def start(self, store: Store, prompt: tuple[int, ...]) -> Tensor | None:
         """Fill an empty store with the longest known beginning of a prompt.
 
         Returns:
@@ -69,7 +85,7 @@ class PrefixCache:
         store.load(found, best)
         return None
 
-    def keep(self, store: SoloStore, prompt: tuple[int, ...], logits: Tensor) -> None:
+    def keep(self, store: Store, prompt: tuple[int, ...], logits: Tensor) -> None:
         """Remember a prompt that has just been read; the store may grow on behind it."""
         size = store.bytes + logits.nbytes
         if size > self._limit:
@@ -86,7 +102,7 @@ class PrefixCache:
                 self._used -= _bytes(gone)
 
 
-def _bytes(entry: tuple[SoloStore, Tensor]) -> int:
+def _bytes(entry: tuple[Store, Tensor]) -> int:
     return entry[0].bytes + entry[1].nbytes
 
 
