@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dera_rag.cli import reports
 from dera_rag.cli.validate_scorers import validate_scorers
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def _about() -> None:
     """Evaluate factuality against naturalness across λ, by suites of values in YAML.
 
     A run's folder holds manifest.json, generations.jsonl, scores.jsonl and timings.jsonl. A run
-    that was stopped, however it was stopped, goes on with resume to the same bytes.
+    that was stopped, however it was stopped, goes on with resume to the same bytes. A finished one
+    is read with report, set beside another with diff, and held against one with gate.
     """
 
 
@@ -142,6 +144,9 @@ def validate(suite: _SuiteArgument) -> None:
         console.print(screen.facts(rows))
 
 
+app.command("report")(reports.report)
+app.command("diff")(reports.diff)
+app.command("gate")(reports.gate)
 app.command("validate-scorers")(validate_scorers)
 
 

@@ -1,9 +1,13 @@
 """`dera-rag eval`, as typed."""
 
+import csv
+import io
 import json
+import shutil
 
 import pytest
 from evaluation_suites import write_suite
+from report_runs import LOWER, at, question, scored, write_run
 
 
 @pytest.fixture
@@ -42,3 +46,102 @@ def test_validate_shows_what_is_asked_without_a_model(run, monkeypatch):
     for part in ("every answer for λ in [0, 2]", "CC BY-SA 4.0", "slot_error_rate", "15.94 %"):
         assert part in shown.output
     assert run("eval", "validate", "nothing-like-it").exit_code == 2
+
+
+AXES = {"venues_hallucination": LOWER, "learned_naturalness": LOWER | {"direction": "higher"}}
+
+
+@pytest.fixture
+def by_hand(tmp_path):
+    """Finished runs whose questions are wrong at λ=1 as listed."""
+
+    def made(name, wrong):
+        def row(bad):
+            return scored({"venues_hallucination": float(bad), "learned_naturalness": 0.5})
+
+        asked = [question(f"q{i}", [at(0, row(1)), at(1, row(bad))]) for i, bad in enumerate(wrong)]
+        return write_run(tmp_path / name, asked, answers="grid", lam=(0, 1), scorers=AXES)
+
+    return made
+
+
+def test_a_report_of_a_run_just_made(suite, tmp_path, run):
+    folder = tmp_path / "run"
+    assert run("eval", "run", suite, "--out", folder, "--workers", 0).exit_code == 0
+    shown = run("eval", "report", folder, "--format", "md", "--resamples", 100)
+    assert shown.exit_code == 0, shown.output
+    for part in ("# tiny", "5 questions of 3 sources", "copy_rate", "middle"):
+        assert part in shown.output
+    table = run("eval", "report", folder, "--format", "csv", "--resamples", 100).output
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [row["arm"] for row in rows] == ["λ=0", "λ=0.5", "λ=1", "middle"]
+    assert {row["scorer"] for row in rows} == {"copy_rate"}
+
+
+def test_a_report_goes_to_stdout_or_to_a_file(by_hand, tmp_path, run):
+    folder = by_hand("run", [1, 0, 0, 0])
+    shown = run("eval", "report", folder, "--format", "json")
+    arms = json.loads(shown.stdout)["sections"][0]["arms"]
+    assert arms[1]["cells"]["venues_hallucination"]["estimate"]["value"] == 0.25
+    wrote = run("eval", "report", folder, "--format", "md", "--out", tmp_path / "r.md")
+    assert "wrote" in wrote.output
+    first = (tmp_path / "r.md").read_text("utf-8")
+    assert first == run("eval", "report", folder, "--format", "md").stdout
+    against = run("eval", "report", folder, "--format", "md", "--against", 0).stdout
+    assert "### Against λ=0" in against
+    assert run("eval", "report", folder, "--against", "evidence").exit_code == 2
+
+
+def test_a_page_is_written_into_the_runs_folder(by_hand, run):
+    folder = by_hand("run", [1, 0, 0, 0])
+    made = run("eval", "report", folder)
+    assert made.exit_code == 0, made.output
+    assert "<html" in (folder / "report.html").read_text("utf-8")
+    # The page is no row of the run: it can be read again.
+    assert run("eval", "report", folder, "--format", "csv").exit_code == 0
+
+
+def test_an_unfinished_run_is_refused_with_the_way_on(suite, tmp_path, run):
+    folder = tmp_path / "run"
+    assert run("eval", "run", suite, "--out", folder, "--workers", 0).exit_code == 0
+    torn = tmp_path / "torn"
+    shutil.copytree(folder, torn)
+    scores = torn / "scores.jsonl"
+    scores.write_bytes(scores.read_bytes()[:-20])
+    failed = run("eval", "report", torn, "--format", "md")
+    assert failed.exit_code == 2
+    assert f"eval resume {torn}" in failed.stderr.replace("\n", "")
+    assert run("eval", "resume", torn, "--workers", 0).exit_code == 0
+    assert run("eval", "report", torn, "--format", "md").exit_code == 0
+
+
+def test_two_runs_differ_question_by_question(by_hand, run):
+    old, new = by_hand("old", [0, 0, 0, 0]), by_hand("new", [1, 1, 0, 0])
+    shown = run("eval", "diff", old, new)
+    assert shown.exit_code == 0, shown.output
+    assert "4 questions in common" in shown.output
+    data = json.loads(run("eval", "diff", old, new, "--json").stdout)
+    gaps = {
+        (one["arm"], one["scorer"]): one["difference"]["value"]
+        for one in data["sections"][0]["changes"]
+    }
+    assert gaps["λ=1", "venues_hallucination"] == 0.5
+    assert gaps["λ=0", "venues_hallucination"] == 0
+
+
+def test_a_gate_says_why_and_exits_by_it(by_hand, run):
+    old, new = by_hand("old", [0, 0, 0, 0]), by_hand("new", [1, 1, 0, 0])
+    passed = run("eval", "gate", old, "factuality>=-0.01, naturalness>=-0.02", "--baseline", old)
+    assert passed.exit_code == 0
+    assert "The gate passes." in passed.output
+    failed = run("eval", "gate", new, "factuality>=-0.01", "--baseline", old)
+    assert failed.exit_code == 1
+    assert "below the margin" in failed.output
+    at_0 = run("eval", "gate", new, "factuality>=-0.01", "--baseline", old, "--at", 0, "--json")
+    assert at_0.exit_code == 0
+    assert json.loads(at_0.stdout)["passed"] is True
+    for wrong in ("factuality", "lenght>=0"):
+        refused = run("eval", "gate", new, wrong, "--baseline", old)
+        assert refused.exit_code == 2
+        assert "hint" in refused.stderr
+    assert run("eval", "gate", new, "factuality>=0", "--baseline", old / "x").exit_code == 2

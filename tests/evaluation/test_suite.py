@@ -145,3 +145,29 @@ def test_the_template_names_every_key_once(root):
         top = [line for line in path.read_text("utf-8").splitlines() if line[:1].isalpha()]
         keys = [line.partition(":")[0] for line in top]
         assert len(keys) == len(set(keys)) == len(yaml.safe_load(path.read_text("utf-8")))
+
+
+def test_axes_name_scorers_and_change_no_answer(values):
+    suite = values(scorers=["copy_rate", "repetition"], axes={"factuality": "copy_rate"})
+    assert suite.axes == {"factuality": ("copy_rate",)}
+    both = values(
+        scorers=["copy_rate", "repetition"], axes={"naturalness": ["copy_rate", "repetition"]}
+    )
+    assert both.axes == {"naturalness": ("copy_rate", "repetition")}
+    assert suite.generation() == values(scorers=["copy_rate"]).generation()
+    assert values().axes == {}
+
+
+@pytest.mark.parametrize(
+    ("axes", "says"),
+    [
+        ({"factualty": "copy_rate"}, r"did you mean 'factuality'"),
+        ({"factuality": "copy_rat"}, r"nothing is scored by 'copy_rat'.*did you mean 'copy_rate'"),
+        ({"factuality": "length"}, r"neither end of 'length' is better"),
+        ({"naturalness": 3}, r"axes, naturalness: expected a list of words"),
+        ("copy_rate", r"'axes' must be of type dict"),
+    ],
+)
+def test_axes_that_cannot_be_are_refused(values, axes, says):
+    with pytest.raises(InvalidValueError, match=says):
+        values(scorers=["copy_rate", "length"], axes=axes)

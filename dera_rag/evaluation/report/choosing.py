@@ -64,7 +64,7 @@ class Contest:
     def scaled(self, axis: str, many: Sequence[Way]) -> np.ndarray:
         """`[N, K]` values of an axis, times weight over mean weight."""
         values, weights = turned(self.tables, many, self.scales[axis])
-        return values * _even(weights)
+        return np.asarray(values * _even(weights))
 
     def policy(self, way: Way) -> PolicyFinding:
         """What a policy is worth."""
@@ -189,7 +189,7 @@ def _seeds(values: np.ndarray, weights: np.ndarray, which: slice) -> np.ndarray:
     n, k, _ = values.shape
     part, held = values[:, :, which], weights[:, :, which]
     mean, weight = over_seeds(part.reshape(n * k, -1), held.reshape(n * k, -1))
-    return mean.reshape(n, k) * _even(weight.reshape(n, k))
+    return np.asarray(mean.reshape(n, k) * _even(weight.reshape(n, k)))
 
 
 def _even(weights: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -146,17 +146,19 @@ def compare_arms(
     tables: Tables,
     many: Sequence[Way],
     baseline: Way,
-    binary: dict[str, bool],
+    primary: Collection[str],
+    binary: Mapping[str, bool],
     *,
     n_resamples: int,
     seed: int,
 ) -> tuple[Comparison, ...]:
-    """Every other arm against the baseline by every scorer, adjusted for all of these tests.
+    """Every other arm against the baseline by every scorer, adjusted by `by_family`.
 
     Args:
         tables: The section's tables.
         many: Ways of answering.
         baseline: One of them.
+        primary: Scorers of the axes.
         binary: Scorer → whether it gives 0 or 1 alone.
         n_resamples: R, ≥ 100.
         seed: Of the resampling.
@@ -172,7 +174,9 @@ def compare_arms(
                 binary=binary[scorer], n_resamples=n_resamples, seed=seed,
             )  # fmt: skip
             made.append((way.name, scorer, found))
-    adjusted = holm([found.p_value for _, _, found in made])
+    adjusted = by_family(
+        [found.p_value for *_, found in made], [scorer in primary for _, scorer, _ in made]
+    )
     return tuple(
         Comparison(
             arm=name,
@@ -188,6 +192,24 @@ def compare_arms(
         )
         for (name, scorer, found), p in zip(made, adjusted, strict=True)
     )
+
+
+def by_family(p_values: Sequence[float], primary: Sequence[bool]) -> list[float]:
+    """p-values adjusted by Holm's method, those of the axes apart from all others.
+
+    The axes are what a run is made to compare; a dozen scorers that are read beside them would
+    otherwise decide how sure one may be of the axes.
+
+    Args:
+        p_values: One per test; NaN for none.
+        primary: For each whether it is of an axis.
+    """
+    adjusted = list(p_values)
+    for family in (True, False):
+        at = [i for i, one in enumerate(primary) if one is family]
+        for i, p in zip(at, holm([p_values[i] for i in at]), strict=True):
+            adjusted[i] = p
+    return adjusted
 
 
 def verdict(gap: float, p_holm: float, direction: str) -> Literal["better", "worse", ""]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dera_rag.evaluation.report.axes import axes
 from dera_rag.evaluation.report.cells import is_binary
-from dera_rag.evaluation.report.comparing import Paired, compare, scores_of, verdict
+from dera_rag.evaluation.report.comparing import by_family, compare, scores_of, verdict
 from dera_rag.evaluation.report.findings import Test
 from dera_rag.evaluation.report.pairing import Shared, shared_sections, shared_ways
 from dera_rag.evaluation.report.runs import load_run
 from dera_rag.evaluation.statistics import Estimate
-from dera_rag.evaluation.statistics.paired import holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Change:
             direction, else "".
         test: `mcnemar`, `sign flip`, or "" where nothing is scored in both.
         p_value: Two-sided; NaN without a test.
-        p_holm: Adjusted for all tests of both runs; NaN without a test.
+        p_holm: Adjusted for all tests of the axes, or for all others; NaN without a test.
         only_new: Answers that are 1 in the new run alone (McNemar), else None.
         only_old: Answers that are 1 in the old run alone (McNemar), else None.
         lost: Answers scored in the old run alone: what failed may not vanish.
@@ -112,7 +112,12 @@ def diff(
     before, after = load_run(old), load_run(new)
     shared = shared_sections(after, before)
     rows = [(one, _pairs(one, n_resamples, seed)) for one in shared]
-    adjusted = iter(holm([pair.p_value for _, pairs in rows for pair, _ in pairs]))
+    every = [(one, change) for one, pairs in rows for change in pairs]
+    primary = [
+        change.scorer in {axis.scorer for axis in axes(one.new.section, after.manifest.suite)}
+        for one, change in every
+    ]
+    adjusted = iter(by_family([change.p_value for _, change in every], primary))
     names = {one.name for one in shared}
     return RunDifference(
         old=before.folder.name,
@@ -126,7 +131,7 @@ def diff(
                 changed=one.changed,
                 seeds=one.seeds,
                 skipped=one.skipped,
-                changes=tuple(_adjusted(one, change, next(adjusted)) for _, change in pairs),
+                changes=tuple(_adjusted(one, change, next(adjusted)) for change in pairs),
             )
             for one, pairs in rows
         ),
@@ -135,7 +140,7 @@ def diff(
     )
 
 
-def _pairs(shared: Shared, n_resamples: int, seed: int) -> list[tuple[Paired, Change]]:
+def _pairs(shared: Shared, n_resamples: int, seed: int) -> list[Change]:
     made = []
     for way in shared_ways(shared):
         for scorer in shared.scorers:
@@ -161,7 +166,7 @@ def _pairs(shared: Shared, n_resamples: int, seed: int) -> list[tuple[Paired, Ch
                 only_old=found.only_old,
                 lost=found.lost,
             )
-            made.append((found, change))
+            made.append(change)
     return made
 
 

@@ -32,7 +32,7 @@ class Comparison:
         test: The exact McNemar test for outcomes of 0 and 1, else sign flips of whole sources; ""
             where nothing is scored in both.
         p_value: Two-sided; NaN without a test.
-        p_holm: Adjusted for all tests of the section; NaN without a test.
+        p_holm: Adjusted for all tests of the section's axes, or for all others; NaN without a test.
         only_arm: Answers that are 1 in the arm alone (McNemar), else None.
         only_baseline: Answers that are 1 in the baseline alone (McNemar), else None.
     """

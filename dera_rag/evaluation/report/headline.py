@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from dera_rag.evaluation.report.axes import Scale
 from dera_rag.evaluation.report.findings import Frontier, PolicyFinding
@@ -11,20 +11,30 @@ from dera_rag.evaluation.report.summary_types import Arm
 from dera_rag.evaluation.statistics import Estimate
 
 
-def number(value: float) -> str:
-    """Three digits; `–` for NaN."""
+def number(value: float, *, signed: bool = False) -> str:
+    """Three decimals, one from 10 on, with `+` where asked; `–` for NaN.
+
+    Args:
+        value: The number.
+        signed: Whether a positive one shows its sign.
+    """
     if math.isnan(value):
         return "–"
-    # 1e-05 reads as a rate of 1.
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    decimals = 3 if abs(value) < 10 else 1
+    # Rounded first: what rounds to 0 has no sign.
+    value = round(value, decimals) + 0.0
+    return ("+" if signed and value > 0 else "") + f"{value:.{decimals}f}"
 
 
 def shown(estimate: Estimate, *, signed: bool = False) -> str:
-    """`0.912 [0.884, 0.934]`; without its interval where that is unknown."""
-    if math.isnan(estimate.value):
-        return "–"
-    ends = [estimate.value, estimate.low, estimate.high]
-    value, low, high = (("+" if signed and x > 0 else "") + number(x) for x in ends)
+    """`0.912 [0.884, 0.934]`; without its interval where that is unknown.
+
+    Args:
+        estimate: The estimate.
+        signed: Whether positive numbers show their sign.
+    """
+    ends = (estimate.value, estimate.low, estimate.high)
+    value, low, high = (number(x, signed=signed) for x in ends)
     return value if math.isnan(estimate.low) else f"{value} [{low}, {high}]"
 
 
@@ -45,7 +55,7 @@ def turned(estimate: Estimate, scale: Scale) -> Estimate:
 
 def headline(
     arms: Sequence[Arm],
-    scales: dict[str, Scale],
+    scales: Mapping[str, Scale],
     frontier: Frontier | None,
     policies: Sequence[PolicyFinding],
 ) -> tuple[str, ...]:
@@ -74,14 +84,14 @@ def headline(
     return tuple(sentences)
 
 
-def _arm(arm: Arm, scales: dict[str, Scale]) -> str:
+def _arm(arm: Arm, scales: Mapping[str, Scale]) -> str:
     parts = []
     for axis, scale in scales.items():
         cell = arm.cells[scale.scorer]
         parts.append(f"{axis} {shown(turned(cell.estimate, scale))}")
     cells = [arm.cells[scale.scorer] for scale in scales.values()]
-    lost = sum(cell.failed for cell in cells)
-    behind = f", {lost} failed scores" if lost else ""
+    lost = max(cell.unscored + cell.failed for cell in cells)
+    behind = f", {lost} answers without a score" if lost else ""
     mean = f" (mean λ {number(arm.lam)})" if arm.kind == "policy" and arm.lam is not None else ""
     questions = min(cell.estimate.n for cell in cells)
     return f"{arm.name}{mean}: {', '.join(parts)} (n = {questions}{behind})."

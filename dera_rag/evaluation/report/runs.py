@@ -115,7 +115,8 @@ def load_run(folder: str | Path) -> Run:
     given = suite["answers"] == "given"
     seeds: tuple[int, ...] = (0,) if given else tuple(suite.get("seeds", [0]))  # type: ignore[arg-type]
     lam = () if given else tuple(float(x) for x in suite["lam"])  # type: ignore[union-attr, arg-type]
-    scorers = {name: tuple(made) for name, made in manifest.scorers.items()}  # type: ignore[arg-type]
+    promises: Mapping[str, Mapping[str, Any]] = manifest.scorers  # type: ignore[assignment]
+    scorers = {name: tuple(made) for name, made in promises.items()}
     questions = _questions(path, manifest, plan["batches"], seeds, scorers)
     timings = _timings(path / TIMINGS)
     sections = {
@@ -125,7 +126,7 @@ def load_run(folder: str | Path) -> Run:
             lam=lam,
             card=_card(plan["cards"][name]),
             scorers=names,
-            promises=manifest.scorers[name],  # type: ignore[arg-type]
+            promises=promises[name],
             seeds=seeds,
             policies=_labels(questions.get(name, [])),
             questions=tuple(questions.get(name, [])),

@@ -136,7 +136,7 @@ class _Parts:
             against = find_way(section, baseline)
             if against not in many:
                 many = sorted([*many, against], key=lambda way: (way.kind, way.lam or 0.0))
-        scales = {}
+        scales: dict[str, Scale] = {}
         for axis in both:
             scale = None if axis.scorer is None else scale_of(section, axis.scorer)
             if scale is not None:
@@ -175,7 +175,10 @@ class _Parts:
     def comparisons(self) -> tuple[Comparison, ...]:
         if self.baseline is None:
             return ()
-        return compare_arms(self.tables, self.many, self.baseline, self.binary, **self.draws)
+        primary = [scale.scorer for scale in self.scales.values()]
+        return compare_arms(
+            self.tables, self.many, self.baseline, primary, self.binary, **self.draws
+        )
 
     def kinds(self) -> dict[str, dict[str, dict[str, Estimate]]]:
         """Kind → arm → scorer → estimate, at the ends of λ, the baseline and the policies."""

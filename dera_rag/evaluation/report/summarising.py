@@ -18,7 +18,7 @@ METHOD = (
     "Rates of one seed have Wilson's interval with a design effect, other means a BCa bootstrap.",
     "λ shares a question's noise, so differences are paired; their tests are McNemar's exact one "
     "for outcomes of 0 and 1 and sign flips of sources for grades, adjusted by Holm's method for "
-    "all tests of a section.",
+    "all tests of a section's axes, and apart from them for all others.",
     "A path's mean over λ is exact at every λ; its band holds the whole curve at once.",
     "A value that is missing is counted, with its reason, and is in no mean.",
     "The best fixed λ is chosen on the tuning sources and judged on the others.",

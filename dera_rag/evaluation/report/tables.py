@@ -107,7 +107,11 @@ def find_way(section: SectionRun, asked: str | float | None) -> Way:
             f"section {section.name!r} has no arm {asked!r}", hint=f"{meant}; or a λ"
         ) from None
     low, high = section.lam[0], section.lam[-1]
-    known = low <= lam <= high if section.answers == "path" else any(abs(lam - x) < 1e-9 for x in section.lam)
+    known = (
+        low <= lam <= high
+        if section.answers == "path"
+        else any(abs(lam - x) < 1e-9 for x in section.lam)
+    )
     if not known:
         span = f"{low:g} to {high:g}" if section.answers == "path" else list(section.lam)
         raise InvalidValueError(f"λ={lam:g} was not run", hint=f"section {section.name!r}: {span}")

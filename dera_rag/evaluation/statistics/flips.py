@@ -42,11 +42,11 @@ def sign_flip_test(
     if n_flips < 100:
         raise InvalidValueError(f"n_flips must be ≥ 100, got {n_flips}", hint="use 9999")
     x = np.asarray(gaps, dtype=np.float64)
-    sources = cluster_numbers(len(x), clusters)
     scored = np.isfinite(x)
+    sources = cluster_numbers(len(x), clusters, scored)
     if not scored.any():
         return float("nan")
-    sums = np.bincount(sources[scored], weights=x[scored])
+    sums = np.bincount(sources, weights=x[scored])
     # Equal sums in another order may differ in their last digits; they count as equal.
     observed = abs(float(sums.sum())) * (1 - 1e-9)
     draws, step = np.random.default_rng(seed), max(1, int(4e6 // len(sums)))
