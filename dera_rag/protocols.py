@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 from dera_rag.types import Evidence, Json, LambdaDecision, Passage, UnsupportedSpan
@@ -145,6 +145,60 @@ class RepeatableBackend(PairBackend, Protocol):
         self, prompts: Sequence[Sequence[int]], branches: Sequence[Branches]
     ) -> PairSession:
         """A session that depends on nothing that was decoded before, bit for bit."""
+        ...
+
+
+Starter = Callable[[Sequence[Sequence[int]], Sequence[Branches]], PairSession]
+
+
+def starter(pair: PairBackend, *, afresh: bool) -> Starter:
+    """How sessions of a backend are started.
+
+    Args:
+        pair: The backend.
+        afresh: Whether they may reuse nothing of earlier ones; a backend that never does has one
+            way only.
+    """
+    return pair.start_afresh if afresh and isinstance(pair, RepeatableBackend) else pair.start
+
+
+class Guesser(Protocol):
+    """A cheap model that guesses what follows one prompt; what it guesses is verified."""
+
+    def guess(
+        self,
+        token_ids: Sequence[int],
+        count: int,
+        draw: Callable[[torch.Tensor, int], int],
+    ) -> list[int]:
+        """Tokens that may follow an answer.
+
+        Args:
+            token_ids: The answer so far.
+            count: How many, ≥ 1.
+            draw: `[1, V]` logits and the index of a token in the answer → the token.
+        """
+        ...
+
+
+@runtime_checkable
+class GuessingBackend(PairBackend, Protocol):
+    """A backend that can have a cheap model of the mixture."""
+
+    def check_guessing(self) -> None:
+        """Raise if this pair has no such model.
+
+        Raises:
+            InvalidValueError: It has none, and why.
+        """
+        ...
+
+    def guesser(self, prompt: Sequence[int], lam: float) -> Guesser:
+        """What guesses for a row with this prompt and λ; it has read the prompt.
+
+        Raises:
+            InvalidValueError: As `check_guessing`.
+        """
         ...
 
 

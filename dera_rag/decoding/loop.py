@@ -30,7 +30,7 @@ from dera_rag.protocols import (
     LogitPair,
     PairBackend,
     PairSession,
-    RepeatableBackend,
+    starter,
 )
 
 # Dropping finished rows copies the caches of the others: it pays once a quarter is idle.
@@ -61,9 +61,7 @@ class Decode:
         self._vocabulary = vocabulary
         self._mixer = LinearMixer() if mixer is None else mixer
         self._speculator = speculator
-        self._start = pair.start
-        if afresh and isinstance(pair, RepeatableBackend):
-            self._start = pair.start_afresh
+        self._start = starter(pair, afresh=afresh)
         self._session: PairSession | None = None
         self._drawer = Drawer()
         self._newcomers: list[Row] = []

@@ -122,7 +122,7 @@ class LambdaPath:
         Raises:
             InvalidValueError: λ outside the interval.
         """
-        lam = check_lam(lam)
+        lam = check_lam(lam.tolist() if hasattr(lam, "tolist") else lam)
         if not self.lo <= lam <= self.hi:
             raise InvalidValueError(
                 f"λ = {lam:g} is outside the path's [{self.lo:g}, {self.hi:g}]",

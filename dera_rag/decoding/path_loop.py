@@ -25,7 +25,7 @@ from dera_rag.decoding.text import Detokenizer
 from dera_rag.numerics import Penalty, Sampling, winners
 from dera_rag.numerics.envelope import Piece
 from dera_rag.numerics.noise import gumbel
-from dera_rag.protocols import Branches, LogitPair, PairBackend, PairSession
+from dera_rag.protocols import Branches, LogitPair, PairBackend, PairSession, starter
 
 
 @dataclass
@@ -54,6 +54,7 @@ class PathDecode:
         max_segments: Most segments of one prompt.
         batch_size: Most rows of a session, at least the number of prompts. Paths do not depend on
             it. At most as many rows are held in all, unless one prompt alone has more nodes.
+        afresh: Whether to reuse nothing of what was read before.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class PathDecode:
         mixer: AffineMixer,
         max_segments: int,
         batch_size: int,
+        afresh: bool = False,
     ) -> None:
-        self._pair = pair
+        self._start = starter(pair, afresh=afresh)
+        self._teacher = Teacher(pair, mixer, afresh)
         self._mixer = mixer
         self._sampling = sampling
         self._detokenizer = detokenizer
@@ -85,9 +88,8 @@ class PathDecode:
             self._batches = self._opened(self._waiting.popleft())
             while self._batches:
                 self._advance()
-        teacher = Teacher(self._pair, self._mixer)
         return [
-            LambdaPath(merged(task.segments), task.request.prompt, task.request.seed, teacher)
+            LambdaPath(merged(task.segments), task.request.prompt, task.request.seed, self._teacher)
             for task in self._tasks
         ]
 
@@ -116,8 +118,7 @@ class PathDecode:
         for start in range(0, len(nodes), self._batch_size):
             part = list(nodes[start : start + self._batch_size])
             prompts = [node.task.request.prompt for node in part]
-            session = self._pair.start(prompts, [Branches.BOTH] * len(part))
-            batches.append(_Batch(session, part))
+            batches.append(_Batch(self._start(prompts, [Branches.BOTH] * len(part)), part))
         return batches
 
     def _fitting(self, kept: list[list[_Kept]]) -> list[list[_Kept]]:

@@ -11,7 +11,14 @@ from torch import Tensor
 from dera_rag.decoding.mixer import Lines, Mixer
 from dera_rag.decoding.trace import build_trace, measure
 from dera_rag.errors import LogitsError
-from dera_rag.protocols import Branches, DraftingSession, LogitPair, PairBackend, PairSession
+from dera_rag.protocols import (
+    Branches,
+    DraftingSession,
+    LogitPair,
+    PairBackend,
+    PairSession,
+    starter,
+)
 from dera_rag.types import DecodeTrace
 
 # Positions whose logits are held at once: [32, V] of both models and of the mixture.
@@ -25,10 +32,12 @@ class Teacher:
     Attributes:
         pair: Where logits come from.
         mixer: Makes the mixture.
+        afresh: Whether to reuse nothing of what was read before.
     """
 
     pair: PairBackend
     mixer: Mixer
+    afresh: bool = False
 
     @torch.inference_mode()
     def trace(self, prompt: Sequence[int], token_ids: Sequence[int], lam: float) -> DecodeTrace:
@@ -45,7 +54,7 @@ class Teacher:
         Raises:
             LogitsError: As `Mixer.mix`.
         """
-        session = self.pair.start([prompt], [Branches.BOTH])
+        session = starter(self.pair, afresh=self.afresh)([prompt], [Branches.BOTH])
         steps: list[Sequence[float]] = []
         for logits in _logits(session, token_ids):
             at = len(steps)

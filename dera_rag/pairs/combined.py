@@ -22,7 +22,7 @@ from dera_rag.protocols import (
     LogitPair,
     PairBackend,
     PairSession,
-    RepeatableBackend,
+    starter,
 )
 
 _T = TypeVar("_T")
@@ -104,9 +104,7 @@ class _RunningPart:
         afresh: bool,
     ) -> None:
         self.part = part
-        self._start = part.pair.start
-        if afresh and isinstance(part.pair, RepeatableBackend):
-            self._start = part.pair.start_afresh
+        self._start = starter(part.pair, afresh=afresh)
         self.rows = self._made(prompts, branches)
         own = [row for row in self.rows if row.weights]
         self.session = self._started(own) if own else None

@@ -4,6 +4,7 @@ import itertools
 import math
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hashed_pair import HashedPair
@@ -154,6 +155,19 @@ class TestAgainstGenerate:
             for few, many in zip(parts, whole, strict=True):
                 assert [s.token_ids for s in few.segments] == [s.token_ids for s in many.segments]
                 assert few.breakpoints == pytest.approx(many.breakpoints, abs=1e-4)
+
+    @pytest.mark.parametrize("shape", ["llama", "gpt2"])
+    def test_repeats_bit_for_bit_where_asked(self, shape, tmp_path):
+        """In bfloat16 neighbours and beginnings that are known change the last digits of logits."""
+        pair = write_pair(tmp_path, shape).load(dtype="bfloat16")
+        prompts = [[*range(40, 90), 5], list(range(40, 90)), [7]]
+        decoder = DeraDecoder(pair, deterministic=True)
+        alone = [decoder.path(prompt, sampling=GREEDY) for prompt in prompts]
+        DeraDecoder(pair).generate(prompts, 0.5, GREEDY)
+        assert decoder.path(prompts[::-1], sampling=GREEDY) == alone[::-1]
+        traces = [path.trace(0.7) for path in alone]
+        DeraDecoder(pair).generate(prompts[1], 0.7, GREEDY)
+        assert [path.trace(0.7) for path in alone] == traces
 
 
 def true_line(pair, prompt, ids, token):
@@ -341,6 +355,12 @@ class TestAt:
         for method in (path.at, path.segment, path.trace):
             with pytest.raises(InvalidValueError, match="λ"):
                 method(lam)
+
+    @pytest.mark.parametrize("make", [np.float32, np.float64, np.array, torch.tensor])
+    def test_numbers_of_libraries_are_numbers(self, path, make):
+        for method in (path.at, path.segment, path.trace):
+            assert method(make(1.5)) == method(1.5)
+        assert type(path.at(make(1.5)).lam) is float
 
     def test_usage_and_what_the_trace_knows(self, path):
         answer = path.at(1.5)

@@ -303,7 +303,7 @@ class TestRefusals:
     def test_the_lean_engine(self, folders):
         for engine in ("auto", "generic"):
             assert ModelPair.from_adapter(*folders[:2], engine=engine, prefix_cache=0).one_pass
-        with pytest.raises(InvalidValueError, match="runs no adapters.*merge the adapter"):
+        with pytest.raises(InvalidValueError, match=r"runs no adapters.*merge the adapter"):
             ModelPair.from_adapter(*folders[:2], engine="lean")
         with pytest.raises(InvalidValueError, match="unknown engine 'fast'"):
             ModelPair.from_adapter(*folders[:2], engine="fast")
