@@ -55,6 +55,14 @@ def report(
             show_default=False,
         ),
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Another run's folder: the page shows its answers beside this one's.",
+            show_default=False,
+        ),
+    ] = None,
     resamples: Annotated[int, _RESAMPLES] = 2000,
 ) -> None:
     """Write what a run says: means with intervals, curves over λ, frontier, policies, cost.
@@ -67,7 +75,7 @@ def report(
     from dera_rag.files import write_atomic
 
     summary = summarise(folder, baseline=against, cards=cards, n_resamples=resamples)
-    text = _written(folder, summary, form)
+    text = _written(folder, summary, form, beside)
     if out is None and form is Format.html:
         out = folder / "report.html"
     if out is None:
@@ -76,13 +84,13 @@ def report(
         typer.echo(f"wrote {write_atomic(out, text)}")
 
 
-def _written(folder: Path, summary: Summary, form: Format) -> str:
+def _written(folder: Path, summary: Summary, form: Format, beside: Path | None) -> str:
     import json
 
     if form is Format.html:
         from dera_rag.evaluation.report.page import render
 
-        return render(folder, summary)
+        return render(folder, summary, beside)
     if form is Format.md:
         from dera_rag.evaluation.report.markdown import to_markdown
 

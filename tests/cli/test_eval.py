@@ -97,6 +97,9 @@ def test_a_page_is_written_into_the_runs_folder(by_hand, run):
     made = run("eval", "report", folder)
     assert made.exit_code == 0, made.output
     assert "<html" in (folder / "report.html").read_text("utf-8")
+    beside = run("eval", "report", folder, "--beside", by_hand("other", [0, 0, 0, 0]))
+    assert beside.exit_code == 0, beside.output
+    assert run("eval", "report", folder, "--beside", folder / "nothing").exit_code == 2
     # The page is no row of the run: it can be read again.
     assert run("eval", "report", folder, "--format", "csv").exit_code == 0
 

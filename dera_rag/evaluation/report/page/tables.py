@@ -52,8 +52,10 @@ def _task(section: Section) -> list[object]:
     found = []
     for axis in section.axes:
         cell = base.cells.get(axis.scorer) if base and axis.scorer else None
-        measured = el("small", broken(axis.scorer)) if axis.scorer else el("small", axis.reason)
-        found.append(join(estimate(cell.estimate) if cell else None, measured))
+        measured = axis.reason
+        if axis.scorer:
+            measured = join(broken(axis.scorer), " ", arrow(facts_of(section, axis.scorer)))
+        found.append(join(estimate(cell.estimate) if cell else None, el("small", measured)))
     return [
         el("a", section.name, href=f"#{anchor(section)}"),
         section.card.about,
