@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import BaseMessage
 
 from dera_rag.errors import InvalidValueError
-from dera_rag.langchain.engine import Answer, Engine, Listener
+from dera_rag.langchain.engine import Engine
+from dera_rag.langchain.jobs import Answer, Listener
 from dera_rag.langchain.settings import CallSettings
 from dera_rag.langchain.turns import Tool
 from dera_rag.types import LambdaDecision
 
 if TYPE_CHECKING:
     from dera_rag.decoding.grammar import Grammar
-    from dera_rag.langchain.tools import ToolForm
+    from dera_rag.langchain.forms import ToolForm
 
 TOOL_SETTINGS = ("tools", "tool_choice", "parallel_tool_calls")
 STRUCTURE_SETTINGS = (*TOOL_SETTINGS, "response_format", "strict")
@@ -33,6 +34,7 @@ class Structure:
         form: How calls are written.
         trigger: What in running text begins a call; None where only a special token does.
         grammar: What it keeps to; None for any text.
+        whole: Whether nothing but the structure is said, so that stop strings do not cut it.
     """
 
     tools: tuple[Tool, ...] = ()
@@ -40,6 +42,7 @@ class Structure:
     form: ToolForm | None = None
     trigger: str | None = None
     grammar: Grammar | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,13 +90,11 @@ class ChatCall:
 
     def start(self, listener: Listener | None = None) -> Future[Answer]:
         """Ask for the answer."""
-        # A stop string inside a structure would cut it in half: its grammar ends it.
-        whole = self.structure.grammar is not None and (self.forced or not self.tools)
         return self.engine.submit(
             self.prompt,
             self.decision.lam,
             self.settings.sampling,
-            () if whole else self.settings.stops,
+            () if self.structure.whole else self.settings.stops,
             plausibility=self.decision.plausibility,
             grammar=self.structure.grammar,
             alternatives=self.settings.top_logprobs,
@@ -102,7 +103,7 @@ class ChatCall:
 
 
 def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> Structure:
-    """What a call's tools and response format ask for.
+    """What a call's tools and response format ask for: with both, a call or JSON.
 
     Args:
         engine: Of the pair.
@@ -110,32 +111,36 @@ def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> St
         budget: Most tokens of an answer.
 
     Raises:
-        InvalidValueError: Tools beside a response format, an unknown choice or format, a schema
-            that cannot be enforced, or a structure that does not fit into the budget.
+        InvalidValueError: An unknown choice or format, a schema that cannot be enforced, or a
+            structure that does not fit into the budget.
     """
-    wanted = kwargs.get("response_format")
-    tools = list(kwargs.get("tools") or ())
-    if not tools:
-        return Structure(grammar=_format_grammar(engine, wanted, budget))
-    from dera_rag.langchain.tools import ToolForm, chosen_tools
+    from dera_rag.decoding.schemas import closed, json_grammar
+    from dera_rag.langchain.tools import chosen_tools
 
-    kept, forced = chosen_tools(tools, kwargs.get("tool_choice"))
-    if wanted is not None and kept:
-        raise InvalidValueError(
-            "tools and response_format in one call", hint="an answer is a call or JSON, not both"
-        )
+    schema = closed(_wanted(kwargs.get("response_format")))
+    tools = list(kwargs.get("tools") or ())
+    kept, forced = chosen_tools(tools, kwargs.get("tool_choice")) if tools else ((), False)
+    if not kept and schema is None:
+        return Structure()
     if not kept:
-        return Structure(grammar=_format_grammar(engine, wanted, budget))
+        return Structure(grammar=engine.grammar(json_grammar(schema), budget), whole=True)
+    from dera_rag.langchain.forms import ToolForm
+
     form = ToolForm.of(engine.prompts)
-    tokenizer = engine.pair.tokenizer
     text = form.grammar(
         kept,
         engine.control,
         forced=forced,
         parallel=bool(kwargs.get("parallel_tool_calls", not forced)),
+        instead=schema,
     )
     return Structure(
-        tuple(kept), forced, form, form.trigger(tokenizer), engine.grammar(text, budget)
+        tuple(kept),
+        forced,
+        form,
+        form.trigger(engine.pair.tokenizer),
+        engine.grammar(text, budget),
+        whole=forced or schema is not None,
     )
 
 
@@ -154,21 +159,23 @@ def question_of(messages: Sequence[BaseMessage]) -> str:
     return question_in(text_of((human or list(messages))[-1]))
 
 
-def _format_grammar(engine: Engine, wanted: object, budget: int) -> Grammar | None:
-    """The grammar of a response format in OpenAI's form."""
-    if wanted is None or wanted == {"type": "text"}:
-        return None
-    from dera_rag.decoding.schemas import closed, json_grammar
+def _wanted(response_format: object) -> Mapping[str, Any] | None:
+    """The schema of a response format in OpenAI's form; None for text.
 
+    Raises:
+        InvalidValueError: Another form.
+    """
+    if response_format is None or response_format == {"type": "text"}:
+        return None
     schema = None
-    if isinstance(wanted, Mapping) and wanted.get("type") == "json_object":
+    if isinstance(response_format, Mapping) and response_format.get("type") == "json_object":
         schema = {"type": "object"}
-    elif isinstance(wanted, Mapping) and wanted.get("type") == "json_schema":
-        schema = wanted.get("json_schema", {}).get("schema")
+    elif isinstance(response_format, Mapping) and response_format.get("type") == "json_schema":
+        schema = response_format.get("json_schema", {}).get("schema")
     if not isinstance(schema, Mapping):
         raise InvalidValueError(
-            f"no response format: {wanted!r:.120}",
+            f"no response format: {response_format!r:.120}",
             hint='{"type": "json_schema", "json_schema": {"name": …, "schema": {…}}}, '
             '{"type": "json_object"} or {"type": "text"}',
         )
-    return engine.grammar(json_grammar(closed(schema)), budget)
+    return schema

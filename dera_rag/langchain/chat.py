@@ -25,8 +25,8 @@ from dera_rag.langchain.calls import (
     read_structure,
     shown_tools,
 )
-from dera_rag.langchain.engine import Answer
 from dera_rag.langchain.following import afollow, await_answer, follow, wait
+from dera_rag.langchain.jobs import Answer
 from dera_rag.langchain.messages import PlainMessages, encode_messages
 from dera_rag.langchain.replies import Shown, read_reply
 from dera_rag.langchain.settings import DeRaSettings
@@ -123,6 +123,12 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         """What an answer depends on: response caches key on it."""
         return self._told("plain_messages")
+
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        # Response caches key on it. LangChain's, of models that can be written down, does not know
+        # what is left out there: a loaded pair and a policy.
+        params = self._get_invocation_params(stop=stop, **kwargs) | kwargs
+        return str(sorted(params.items()))
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return self._traced(super()._get_ls_params(stop=stop, **kwargs), stop, kwargs)

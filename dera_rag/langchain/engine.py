@@ -6,69 +6,29 @@ to pieces of text. What a call answers does not depend on the calls beside it.
 
 from __future__ import annotations
 
-import atexit
 import dataclasses
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from collections.abc import Hashable, Sequence
+from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.jobs import Answer, Job, Listener
+from dera_rag.langchain.processes import watch
 from dera_rag.langchain.source import Source
 
 if TYPE_CHECKING:
     from dera_rag.decoding.engine import Engine as BatchEngine
     from dera_rag.decoding.engine import Handle
     from dera_rag.decoding.grammar import Grammar, Grammars
-    from dera_rag.decoding.rows import Request
     from dera_rag.numerics import Sampling
     from dera_rag.prompts import PromptBuilder
     from dera_rag.protocols import PairBackend
-    from dera_rag.types import Generation
 
 # Threads are cheap to start, but not free: one waits this many seconds for more work.
 _LINGER = 0.5
-Listener = Callable[[str], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What a call got.
-
-    Attributes:
-        generation: The answer.
-        ranked: The most likely tokens at each place, where they were asked for.
-    """
-
-    generation: Generation
-    ranked: Sequence[Sequence[tuple[int, float]]] = ()
-
-
-@dataclasses.dataclass(eq=False)
-class _Job:
-    """A call under way.
-
-    Attributes:
-        request: What to decode.
-        plausibility: Of the mixer that decodes it.
-        future: Where the answer goes; cancelling it gives the call up.
-        listener: Told each piece of new text from the decoding thread; None for none.
-        shown: How many characters it was told.
-    """
-
-    request: Request
-    plausibility: float
-    future: Future[Answer]
-    listener: Listener | None = None
-    shown: int = 0
-
-    def tell(self, text: str) -> None:
-        """Pass on what is new of the text so far."""
-        if self.listener is not None and len(text) > self.shown:
-            self.listener(text[self.shown :])
-            self.shown = len(text)
 
 
 class Engine:
@@ -86,13 +46,18 @@ class Engine:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._closed = False
+        self.reset()
+        watch(self)
+
+    def reset(self) -> None:
+        """Forget the thread and all it was doing; what is loaded stays."""
         self._loading = threading.RLock()
         self._changed = threading.Condition()
-        self._arrived: list[_Job] = []
+        self._arrived: list[Job] = []
         self._thread: threading.Thread | None = None
-        self._closed = False
         # Touched by the decoding thread alone.
-        self._active: dict[Handle, _Job] = {}
+        self._active: dict[Handle, Job] = {}
         self._engines: dict[float, BatchEngine] = {}
 
     @classmethod
@@ -107,6 +72,10 @@ class Engine:
     def __deepcopy__(self, memo: dict[int, Any]) -> Engine:
         """Copies of a model share its pair."""
         return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is the engine of the same source there."""
+        return Engine.of, (self.source,)
 
     @cached_property
     def _pair(self) -> PairBackend:
@@ -210,14 +179,13 @@ class Engine:
             trace="full" if full_trace else "auto",
         )
         request = dataclasses.replace(batch.requests[0], grammar=grammar, alternatives=alternatives)
-        job = _Job(request, plausibility, Future(), listener)
+        job = Job(request, plausibility, Future(), listener)
         with self._changed:
             if self._closed:
                 raise InvalidValueError("the interpreter is shutting down")
             self._arrived.append(job)
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="dera-rag", daemon=True)
-                _RUNNING.add(self)
                 self._thread.start()
             self._changed.notify()
         return job.future
@@ -255,7 +223,7 @@ class Engine:
                 return False
             return True
 
-    def _take_in(self, arrived: Sequence[_Job]) -> None:
+    def _take_in(self, arrived: Sequence[Job]) -> None:
         for job in arrived:
             if not job.future.cancelled():
                 self._active[self._batch(job.plausibility).enqueue(job.request)] = job
@@ -277,61 +245,15 @@ class Engine:
         for engine in self._engines.values():
             if engine.running:
                 for handle in engine.advance():
-                    _finish(self._active.pop(handle), handle)
+                    self._active.pop(handle).finish(handle)
         for handle, job in self._active.items():
-            _report(job, handle)
+            job.report(handle)
 
-    def _fail(self, jobs: Sequence[_Job], error: BaseException | None) -> None:
+    def _fail(self, jobs: Sequence[Job], error: BaseException | None) -> None:
         """Tell every caller, and begin anew: what the batches were doing is unknown."""
         self._active, self._engines = {}, {}
         for job in jobs:
             if error is None:
                 job.future.cancel()
             else:
-                _settle(job.future, error)
-
-
-def _finish(job: _Job, handle: Handle) -> None:
-    """Hand a call its answer or its error."""
-    if handle.cancelled:
-        job.future.cancel()
-        return
-    try:
-        made = handle.result()
-        job.tell(made.text)
-    except Exception as error:  # it is the caller's
-        _settle(job.future, error)
-        return
-    _settle(job.future, Answer(made, tuple(handle.ranked)))
-
-
-def _report(job: _Job, handle: Handle) -> None:
-    """Tell a listener what is new."""
-    if job.listener is None:
-        return
-    try:
-        job.tell(handle.text)
-    except Exception as error:  # a listener that fails loses its answer, and no one else's
-        _settle(job.future, error)
-        handle.cancel()
-
-
-def _settle(future: Future[Answer], outcome: Answer | BaseException) -> None:
-    """Set a future unless its caller has given it up in the meantime."""
-    try:
-        if isinstance(outcome, Answer):
-            future.set_result(outcome)
-        else:
-            future.set_exception(outcome)
-    except InvalidStateError:
-        return
-
-
-_RUNNING: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-@atexit.register
-def _close_all() -> None:
-    # A thread inside torch while the interpreter goes down brings the process down with it.
-    for engine in list(_RUNNING):
-        engine.close()
+                job.settle(error)

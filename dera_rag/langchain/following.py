@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import Future
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Protocol, TypeVar
 
-from dera_rag.langchain.engine import Answer, Listener
+from dera_rag.langchain.jobs import Answer, Listener
 
 
 class Call(Protocol):
@@ -59,11 +60,15 @@ async def afollow(call: Call) -> AsyncGenerator[str | Answer]:
     queue: asyncio.Queue[str | None] = asyncio.Queue()
 
     def tell(piece: str | None) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(queue.put_nowait, piece)
+        # Of a closed loop, an error: it tells the engine that no one listens any more.
+        loop.call_soon_threadsafe(queue.put_nowait, piece)
+
+    def ended(_: Future[Answer]) -> None:
+        with suppress(RuntimeError):
+            tell(None)
 
     future = call.start(tell)
-    future.add_done_callback(lambda _: tell(None))
+    future.add_done_callback(ended)
     try:
         while (piece := await queue.get()) is not None:
             yield piece

@@ -19,8 +19,9 @@ from langchain_core.language_models import BaseLLM, LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from pydantic import ConfigDict, Field
 
-from dera_rag.langchain.engine import Answer, Engine, Listener
+from dera_rag.langchain.engine import Engine
 from dera_rag.langchain.following import afollow, follow
+from dera_rag.langchain.jobs import Answer, Listener
 from dera_rag.langchain.messages import question_in
 from dera_rag.langchain.replies import logprobs_for, metadata_of, usage_of
 from dera_rag.langchain.settings import CALL_SETTINGS, CallSettings, DeRaSettings

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from dera_rag.langchain.engine import Answer
+    from dera_rag.langchain.jobs import Answer
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 # Least share of letters that only a byte-level vocabulary has as tokens of their own.
 _BYTE_LETTERS = 256
+# Stands for −∞, which JSON has no form for, in OpenAI's API too.
+_LEAST = -9999.0
 
 
 def logprobs_of(
@@ -62,7 +64,7 @@ class _Words:
             "token": spelled.decode("utf-8", "replace"),
             # A special token is no part of the text.
             "bytes": None if token in self._special else list(spelled),
-            "logprob": logprob,
+            "logprob": max(logprob, _LEAST),
         }
 
     def spelled(self, token: int) -> bytes:

@@ -85,8 +85,6 @@ class DeRaMiddleware(AgentMiddleware[DeRaAgentState, Any, Any]):
             request: What the model is asked.
             handler: Calls the model.
         """
-        if dera_model(request.model) is None:
-            return handler(request)
         return _recorded(handler(self._with_lam(request)))
 
     async def awrap_model_call(
@@ -100,11 +98,12 @@ class DeRaMiddleware(AgentMiddleware[DeRaAgentState, Any, Any]):
             request: What the model is asked.
             handler: Calls the model.
         """
-        if dera_model(request.model) is None:
-            return await handler(request)
         return _recorded(await handler(self._with_lam(request)))
 
     def _with_lam(self, request: ModelRequest[Any]) -> ModelRequest[Any]:
+        """The request with λ and evidence, if it goes to our model; any other as it is."""
+        if dera_model(request.model) is None:
+            return request
         settings = dict(request.model_settings)
         runtime = getattr(request.runtime, "context", None)
         lam = chosen_lam(runtime)
@@ -124,6 +123,7 @@ def _retrieved(request: ModelRequest[Any]) -> list[Document]:
 
 
 def _recorded(response: ModelResponse[Any]) -> ModelResponse[Any] | ExtendedModelResponse[Any]:
+    """The response with its decisions for the state; none where another model answered."""
     decisions = [
         message.response_metadata["dera"]
         for message in response.result

@@ -16,7 +16,7 @@ from dera_rag.types import Generation, LambdaDecision
 
 if TYPE_CHECKING:
     from dera_rag.langchain.calls import ChatCall
-    from dera_rag.langchain.engine import Answer
+    from dera_rag.langchain.jobs import Answer
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ the store names its corpus, the name in `metadata["corpus"]`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
@@ -74,6 +74,16 @@ class ScoredRetriever(BaseRetriever):
     reranker: Reranker | None = None
     fetch_k: int = Field(default=_FETCH_K, ge=1)
     score_threshold: float = Field(default=0.0, ge=0, le=1)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A retriever of its own that shares the models.
+
+        Args:
+            memo: What is copied already, by its id.
+        """
+        memo = {} if memo is None else memo
+        memo |= {id(item): item for item in (self.embeddings, self.reranker)}
+        return super().__deepcopy__(memo)
 
     @property
     def corpus(self) -> str:

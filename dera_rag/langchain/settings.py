@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from langchain_core.language_models import LangSmithParams
 from langchain_core.messages import BaseMessage
@@ -90,7 +91,17 @@ class DeRaSettings(BaseModel):
     def _drop_remote_settings(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {name: value for name, value in values.items() if name not in _REMOTE}
+        # None is a setting that was not made, as in a call.
+        return {
+            name: value
+            for name, value in values.items()
+            if name not in _REMOTE and value is not None
+        }
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _read_stop(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
 
     @field_validator("dera_lambda", mode="before")
     @classmethod
@@ -108,6 +119,45 @@ class DeRaSettings(BaseModel):
     def _check_source(self) -> Self:
         self._shared_engine()
         return self
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A model with settings of its own that shares what is loaded.
+
+        Args:
+            memo: What is copied already, by its id.
+        """
+        memo = {} if memo is None else memo
+        memo |= {id(item): item for item in (self.pair, getattr(self, "rate_limiter", None))}
+        return super().__deepcopy__(memo)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled: names, never weights.
+
+        Raises:
+            InvalidValueError: The pair is a loaded object.
+        """
+        if self._source.token is not None:
+            raise InvalidValueError(
+                "a model over a loaded pair cannot be sent to another process",
+                hint="name `reference` and `aligned`: they are loaded there",
+            )
+        return super().__getstate__()
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Models are written by `langchain_core.load.dumps`, see `to_json`."""
+        return True
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """The pair is no field that is shown."""
+        return {} if self.pair is None else {"pair": self.pair}
+
+    def to_json(self) -> Any:
+        """The constructor and its arguments; not where they hold a loaded pair or a policy."""
+        if self._source.token is not None or self.dera_policy is not None:
+            return cast(Any, self).to_json_not_implemented()
+        return cast(Any, super()).to_json()
 
     @property
     def _source(self) -> Source:
@@ -130,6 +180,8 @@ class DeRaSettings(BaseModel):
         told = {name: getattr(self, name) for name in (*_CALL, "stop", *more)}
         # A call may ask for "auto" too, so its policy is always told.
         told |= {"dera_corpus": self.dera_corpus, "dera_policy": policy_hash(self.dera_policy)}
+        if self._source.token is not None:
+            told["pair"] = self._source.token
         return {"model_name": self.model_name, **told}
 
     def _traced(
@@ -155,6 +207,7 @@ class DeRaSettings(BaseModel):
         Raises:
             InvalidValueError: An unknown name, or a value out of its range.
         """
+        from dera_rag.decoding.requests import read_stops
         from dera_rag.numerics import Sampling
 
         known = [*_CALL, "dera_evidence", *also]
@@ -167,12 +220,15 @@ class DeRaSettings(BaseModel):
         }
         lam = chosen["dera_lambda"]
         sampling = {name: chosen[name] for name in _SAMPLING if name != "max_tokens"}
+        longest = _whole("max_tokens", chosen["max_tokens"], 1, sys.maxsize)
         return CallSettings(
             lam if lam == "auto" else check_lam(lam),
-            Sampling(max_new_tokens=chosen["max_tokens"], **sampling),
-            tuple(self.stop or ()) if stop is None else tuple(stop),
+            Sampling(max_new_tokens=longest, **sampling),
+            read_stops(self.stop if stop is None else stop),
             bool(chosen["logprobs"]),
-            _check_alternatives(chosen["top_logprobs"]) if chosen["logprobs"] else 0,
+            _whole("top_logprobs", chosen["top_logprobs"] or 0, 0, _MOST_LOGPROBS)
+            if chosen["logprobs"]
+            else 0,
             kwargs.get("dera_evidence"),
         )
 
@@ -201,16 +257,13 @@ class DeRaSettings(BaseModel):
         return decide(policy, question() if needed else "", evidence, measure)
 
 
-def _check_alternatives(count: object) -> int:
-    """A number of alternatives to each token.
+def _whole(name: str, value: object, least: int, most: int) -> int:
+    """A whole number in a range.
 
     Raises:
-        InvalidValueError: Not an integer from 0 to 20.
+        InvalidValueError: Another value.
     """
-    if count is None:
-        return 0
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= _MOST_LOGPROBS:
-        raise InvalidValueError(
-            f"top_logprobs must be an integer in [0, {_MOST_LOGPROBS}], got {count!r}"
-        )
-    return count
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        span = f"in [{least}, {most}]" if most < sys.maxsize else f"≥ {least}"
+        raise InvalidValueError(f"{name} must be an integer {span}, got {value!r}")
+    return value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+import weakref
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from dera_rag.protocols import PairBackend
 
 _EMBEDDED_NAME = "venues-pair"
+_TOKENS: weakref.WeakKeyDictionary[PairBackend, str] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,20 @@ class Source:
         """Equal for sources of the same pair."""
         pair = self.pair if self.pair is None or isinstance(self.pair, str) else id(self.pair)
         return self.reference, self.aligned, self.adapter, pair
+
+    @property
+    def token(self) -> str | None:
+        """Tells loaded pairs apart, whose names may be equal; None where the name does.
+
+        Another process, and another loading of the same weights, has another token.
+        """
+        if self.pair is None or isinstance(self.pair, str):
+            return None
+        try:
+            return _TOKENS.setdefault(self.pair, uuid.uuid4().hex)
+        except TypeError:
+            # A backend of somebody's own may be unhashable.
+            return f"{id(self.pair):x}"
 
     @property
     def name(self) -> str:

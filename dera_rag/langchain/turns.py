@@ -29,7 +29,7 @@ _CALL = {
     "id": "first0idx",
     "function": {"name": "first_0name", "arguments": {"an_0argument": "its_0value"}},
 }
-_USER = {"role": "user", "content": _ASKED}
+_USER: Turn = {"role": "user", "content": _ASKED}
 
 
 def fitted(prompts: PromptBuilder, turns: list[Turn], tools: Sequence[Tool]) -> list[int]:
@@ -49,7 +49,7 @@ def fitted(prompts: PromptBuilder, turns: list[Turn], tools: Sequence[Tool]) -> 
     native = not tools or shows_tools(prompts, tools)
     shown = tools if native else ()
     if any(turn["role"] == "tool" or turn.get("tool_calls") for turn in turns):
-        talk = [
+        talk: list[Turn] = [
             _USER,
             {"role": "assistant", "content": "", "tool_calls": [_CALL]},
             {"role": "tool", "content": _RESULT, "tool_call_id": _CALL["id"], "name": "a"},

@@ -7,6 +7,7 @@ own form (`index.faiss`, `documents.jsonl`, `manifest.json`); no pickle is invol
 
 from __future__ import annotations
 
+import copy
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -134,6 +135,16 @@ class DeRaVectorStore(VectorStore):
             IndexFormatError: The folder holds something else.
         """
         self._index.save(folder)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A store that is written apart; the states of an index never change, so they are shared.
+
+        Args:
+            memo: What is copied already, by its id.
+        """
+        twin = copy.copy(self)
+        twin._index, twin._writing = copy.copy(self._index), threading.Lock()
+        return twin
 
     @property
     def index(self) -> VectorIndex:

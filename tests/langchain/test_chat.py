@@ -120,6 +120,22 @@ class TestInvoke:
         assert bound.invoke(TALK).content == expected
         assert bound.invoke(TALK, stop=[]).content == whole
 
+    def test_one_stop_string_is_one(self, model, pair):
+        """A string is a sequence of letters too, none of which ends the answer."""
+        whole = model.invoke(TALK).content
+        stop = whole[3:5]
+        expected = whole[: whole.index(stop)]
+        assert model.invoke(TALK, stop=stop).content == expected
+        assert model.invoke(TALK, stop=stop[::-1] + "zz").content == whole
+        field = ChatDeRa(pair=pair, dera_lambda=0.5, seed=3, max_tokens=12, stop=stop)
+        assert field.stop == [stop]
+        assert field.invoke(TALK).content == expected
+
+    def test_none_is_a_setting_that_was_not_made(self, model, pair):
+        nothing = dict.fromkeys(["temperature", "top_p", "max_tokens", "stop", "seed"])
+        assert ChatDeRa(pair=pair, **nothing).temperature == 1.0
+        assert model.invoke(TALK, **nothing).content == model.invoke(TALK).content
+
     def test_content_cannot_write_control_tokens(self, model):
         harmless = model.get_num_tokens_from_messages([HumanMessage("x")])
         loud = model.get_num_tokens_from_messages([HumanMessage("x</s>")])
@@ -273,6 +289,14 @@ class TestRefusals:
     def test_settings(self, model):
         with pytest.raises(InvalidValueError, match="temperature"):
             model.invoke(TALK, temperature=-1)
+        with pytest.raises(InvalidValueError, match="max_tokens must be an integer ≥ 1, got 0"):
+            model.invoke(TALK, max_tokens=0)
+        with pytest.raises(
+            InvalidValueError, match=r"top_logprobs must be an integer in \[0, 20\]"
+        ):
+            model.invoke(TALK, logprobs=True, top_logprobs=21)
+        with pytest.raises(InvalidValueError, match="non-empty string"):
+            model.invoke(TALK, stop=[""])
         with pytest.raises(InvalidValueError, match="dera_lamda"):
             model.invoke(TALK, dera_lamda=2)
         with pytest.raises(ValidationError, match="dera_lamda"):

@@ -6,15 +6,17 @@ import resource
 import threading
 import weakref
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
 
 from dera_rag import DeraDecoder, Sampling
 from dera_rag.errors import InvalidValueError, LogitsError, PromptError
 from dera_rag.langchain import ChatDeRa
 from dera_rag.langchain.engine import Engine
-from dera_rag.langchain.following import follow
+from dera_rag.langchain.following import afollow, follow
 from dera_rag.langchain.source import Source
 from dera_rag.testing import TablePair, tiny_tokenizer, write_adapter, write_pair
 
@@ -209,6 +211,21 @@ class TestCancellation:
         await stream.aclose()
         await asyncio.to_thread(_drained, model.engine)
         assert sum(len(session.passes) for session in pair.sessions) < 4000
+
+    def test_a_stream_whose_loop_is_closed_frees_its_row(self):
+        """Its generator can never be closed; that no one listens is seen at the next piece."""
+        pair = TablePair(TOKENIZER)
+        model = ChatDeRa(pair=pair, dera_lambda=0.5, max_tokens=4000, seed=1)
+        call = model._read_call([HumanMessage("a")], None, {})
+        loop = asyncio.new_event_loop()
+        stream = afollow(call)
+        loop.run_until_complete(anext(stream))
+        # As a program does that ends its loop in the middle of a stream.
+        loop.close()
+        _drained(model.engine)
+        assert sum(len(session.passes) for session in pair.sessions) < 4000
+        with suppress(StopIteration):
+            stream.aclose().send(None)
 
     def test_closing_the_engine_gives_up_what_is_under_way(self):
         engine = table_engine()

@@ -1,5 +1,6 @@
 """Log-probabilities of the mixture, in the form that uncertainty tools read."""
 
+import json
 import math
 
 import pytest
@@ -10,6 +11,7 @@ from dera_rag.errors import InvalidValueError
 from dera_rag.langchain import ChatDeRa, DeRaLLM
 from dera_rag.langchain.logprobs import _Words
 from dera_rag.testing import TablePair, cache_free_logits, tiny_tokenizer, write_pair
+from dera_rag.types import LambdaDecision
 
 
 @pytest.fixture(scope="module", params=["plain", "byte_fallback"])
@@ -57,6 +59,23 @@ def test_form(model):
         assert values == sorted(values, reverse=True)
         assert sum(map(math.exp, values)) <= 1 + 1e-6
         assert all(set(other) == {"token", "bytes", "logprob"} for other in entry["top_logprobs"])
+
+
+def test_what_cannot_follow_is_json_too(pair):
+    """A policy's plausibility mask leaves few tokens; the others have −∞, which JSON does not."""
+
+    class Strict:
+        name = "strict"
+
+        def decide(self, question, evidence):
+            return LambdaDecision(1.5, "to test", plausibility=0.9)
+
+    model = ChatDeRa(pair=pair, dera_policy=Strict(), seed=3, max_tokens=6)
+    answer = model.invoke(
+        "What is near?", logprobs=True, top_logprobs=20, dera_evidence=[{"id": "a", "text": "b"}]
+    )
+    json.dumps(answer.response_metadata, allow_nan=False)
+    assert min(x["logprob"] for y in content(answer) for x in y["top_logprobs"]) == -9999.0
 
 
 @pytest.mark.parametrize("kind", ["plain", "bos", "byte_fallback"])

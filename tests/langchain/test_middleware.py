@@ -145,6 +145,14 @@ class TestOthers:
         assert settings(ours) == [(0.5, [])]
         assert state["dera_decisions"] == [{"lam": 0.5, "reason": "call 1"}]
 
+    def test_decisions_of_a_model_with_fallbacks_are_recorded(self, tool):
+        """λ stays as that model has it: settings would go to its fallbacks too."""
+        ours = Recording.plain(CALL, "Yes.", dera_lambda=2.0)
+        agent = create_agent(ours.with_fallbacks([Other()]), [tool], middleware=[DeRaMiddleware()])
+        state = agent.invoke(ASK)
+        assert settings(ours) == [(None, []), (None, [])]
+        assert [decision["lam"] for decision in state["dera_decisions"]] == [2.0, 2.0]
+
     def test_a_reply_that_no_model_gave_records_nothing(self, model, tool):
         class Canned(AgentMiddleware):
             def wrap_model_call(self, request, handler):

@@ -1,5 +1,8 @@
 """langchain's own suites, every capability switched on.
 
+What is skipped is nothing that a pair of text models in this process has: images, PDF and audio;
+settings from the environment; a model named anew by each call.
+
 The integration suite wants a model that picks the right tool and the right arguments, which no tiny
 random pair can: a pair with scripted logits stands in for one that understands
 (`tests/understanding_pair.py`). Everything else (templates, grammar, engine, streaming, parsing) is
@@ -7,6 +10,7 @@ the real thing. What random pairs do under a grammar is in `tests/decoding/test_
 """
 
 import pytest
+from langchain_core.load import dumpd
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 from understanding_pair import UnderstandingPair
@@ -43,6 +47,20 @@ class _Capable:
     def returns_usage_metadata(self):
         return True
 
+    @property
+    def supports_anthropic_inputs(self):
+        return True
+
+    @property
+    def enable_vcr_tests(self):
+        """Nothing is recorded: there is no HTTP."""
+        return True
+
+    @property
+    def supports_model_override(self):
+        """A call goes to the pair of its model: `model=` is refused like any unknown setting."""
+        return False
+
 
 class TestUnit(_Capable, ChatModelUnitTests):
     """Constructors, parameters, binding."""
@@ -51,6 +69,15 @@ class TestUnit(_Capable, ChatModelUnitTests):
     def chat_model_params(self):
         return {"reference": "some/reference", "aligned": "some/aligned"}
 
+    @pytest.mark.xfail(
+        reason="langchain-tests 1.1.9 reads with allowed_objects='all', by which langchain-core "
+        "1.7 allows the packages it lists and no other; test_copies.py reads with the class itself",
+        raises=ValueError,
+        strict=True,
+    )
+    def test_serdes(self, model):
+        super().test_serdes(model, lambda name: dumpd(model))
+
 
 class TestIntegration(_Capable, ChatModelIntegrationTests):
     """Calls."""
@@ -58,6 +85,12 @@ class TestIntegration(_Capable, ChatModelIntegrationTests):
     @property
     def chat_model_params(self):
         return {"pair": PAIR, "temperature": 0.0, "dera_lambda": 0.5, "max_tokens": 128}
+
+    # It measures where HTTP was recorded, and only streams where none was.
+    @pytest.mark.vcr
+    @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all in this test")
+    def test_stream_time(self, model, benchmark, vcr):
+        super().test_stream_time(model, benchmark, vcr)
 
 
 class TestIntegrationByToolCalls(TestIntegration):

@@ -21,8 +21,8 @@ from langchain_core.messages import (
 )
 from tokenizer_shapes import added_tokens
 
+from dera_rag.langchain.forms import ToolForm
 from dera_rag.langchain.messages import as_turn, encode_messages
-from dera_rag.langchain.tools import ToolForm
 from dera_rag.langchain.turns import shows_tools
 from dera_rag.prompts import PromptBuilder
 from dera_rag.rag.pipeline import PromptBuilder as OfThePipeline

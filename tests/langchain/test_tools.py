@@ -12,7 +12,8 @@ from understanding_pair import TEMPLATE, UnderstandingPair, call_text
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.langchain import ChatDeRa
-from dera_rag.langchain.tools import ToolForm, chosen_tools
+from dera_rag.langchain.forms import ToolForm
+from dera_rag.langchain.tools import chosen_tools
 from dera_rag.langchain.turns import TOOLS_PROMPT
 from dera_rag.prompts import PromptBuilder
 from dera_rag.testing import TablePair, tiny_tokenizer
@@ -219,6 +220,52 @@ class TestCalls:
         ]
 
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "wet": {"type": "boolean"}},
+    "required": ["name", "wet"],
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "w", "schema": SCHEMA}}
+
+
+class TestCallOrJson:
+    """Tools beside a response format, as `create_agent` sends them for a `ProviderStrategy`."""
+
+    def bound(self, answer, **more):
+        return understanding(answer).bind_tools([get_weather], response_format=FORMAT, **more)
+
+    def test_a_call(self):
+        text = call_text("get_weather", {"location": "Oslo"})
+        answer = self.bound(text).invoke(ASK)
+        assert [call["args"] for call in answer.tool_calls] == [{"location": "Oslo"}]
+        assert answer.content == ""
+
+    def test_json(self):
+        # A stop string would cut it in half.
+        model = self.bound('{"name": "Oslo", "wet": true}', stop=["name"])
+        answer, chunks = model.invoke(ASK), list(model.stream(ASK))
+        assert json.loads(answer.content) == {"name": "Oslo", "wet": True}
+        assert (answer.tool_calls, joined(chunks).content) == ([], answer.content)
+
+    def test_words_are_neither(self):
+        answer = self.bound("Hello there.").invoke(ASK)
+        assert answer.tool_calls or set(json.loads(answer.content)) == {"name", "wet"}
+
+    def test_a_forced_call_is_a_call(self):
+        answer = self.bound('{"name": "Oslo", "wet": true}', tool_choice="any").invoke(ASK)
+        assert [call["name"] for call in answer.tool_calls] == ["get_weather"]
+
+    def test_random_pairs(self, cases):
+        for i in range(cases(12, 100)):
+            pair = TablePair(tiny_tokenizer(("plain", "bos", "byte_fallback")[i % 3]), seed=i)
+            model = ChatDeRa(pair=pair, seed=i, dera_lambda=i % 3, max_tokens=80)
+            answer = model.bind_tools([add], response_format=FORMAT).invoke("Hi")
+            for call in answer.tool_calls:
+                add.args_schema.model_validate(call["args"])
+            if not answer.tool_calls:
+                assert set(json.loads(answer.content)) == {"name", "wet"}
+
+
 class TestRandomPairs:
     """A pair that knows nothing of tools, at any λ and temperature."""
 
@@ -264,10 +311,6 @@ class TestRefusals:
     def test_too_little_room(self):
         with pytest.raises(InvalidValueError, match="max_tokens=5 cannot hold"):
             understanding().bind_tools([add], tool_choice="any").invoke(ASK, max_tokens=5)
-
-    def test_both_structures(self):
-        with pytest.raises(InvalidValueError, match="not both"):
-            understanding().bind_tools([add], response_format={"type": "json_object"}).invoke(ASK)
 
     def test_an_answer_that_should_have_called(self):
         from dera_rag.langchain.calls import ChatCall, Structure
