@@ -22,6 +22,8 @@ _LOSS = 0.015
 # Savings count as credit up to this many plain steps, so that a change of text is noticed.
 _CREDIT = 4
 _KEPT_TIMES = 15
+# What drafts must promise to be made, in times as fast: less is within what is not known.
+_WORTH = 1.02
 # Weight in drafted tokens of what is believed before anything was seen, and most that is kept.
 _BELIEF = 4.0
 _MEMORY = 120.0
@@ -80,17 +82,27 @@ class CostModel:
         """How many positions to verify at once; 1 is plain decoding.
 
         Args:
+            chances: As `best`.
+        """
+        return self.best(chances)[0]
+
+    def best(self, chances: Sequence[tuple[float, int]], each: float = 0.0) -> tuple[int, float]:
+        """How many positions to verify at once, and how many times as fast that is; 1 is plain.
+
+        Args:
             chances: For each row, the acceptance of its draft and the draft's length.
+            each: Seconds that a drafted token takes to make.
         """
         rows = len(chances)
         plain = self.seconds(rows, 1)
-        best, gain = 1, 1.02
+        best, gain = 1, _WORTH
         for width in WIDTHS:
             tokens = sum(_expected(p, min(length, width - 1)) for p, length in chances)
-            rate = tokens / rows * plain / self.seconds(rows, width)
+            taken = self.seconds(rows, width) + each * (width - 1)
+            rate = tokens / rows * plain / taken
             if rate > gain:
                 best, gain = width, rate
-        return best
+        return best, gain
 
     def looked(self, seconds: float) -> None:
         """Count the time it took to find drafts."""

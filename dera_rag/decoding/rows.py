@@ -10,7 +10,7 @@ from dera_rag.decoding.drafts import Drafter
 from dera_rag.decoding.text import Detokenizer, Ending
 from dera_rag.decoding.trace import TraceMode, build_trace
 from dera_rag.numerics import Sampling
-from dera_rag.protocols import Branches
+from dera_rag.protocols import Branches, Guesser
 from dera_rag.types import BranchedPrompt, FinishReason, Generation, Usage
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Row:
         passes: Passes of the models the answer took, the prompt's included.
         idle: Positions read for the row after it ended, while it stays in its batch.
         drafter: Finds drafts for it in texts, once one was asked for.
+        guesser: A cheap model that drafts for it, once one was asked for.
         structure: How far it has come in its grammar; None without one.
         ranked: The most likely tokens at each place; empty unless asked for.
         text: The whole answer, once it has ended.
@@ -78,6 +79,7 @@ class Row:
     passes: int = 0
     idle: int = 0
     drafter: Drafter | None = None
+    guesser: Guesser | None = None
     structure: GrammarState | None = None
     ranked: list[Sequence[tuple[int, float]]] = field(default_factory=list)
     text: str = ""

@@ -15,8 +15,10 @@ from typing import Literal, get_args
 
 from dera_rag.decoding.costs import WIDTHS, CostModel
 from dera_rag.decoding.drafts import Draft, Drafter
+from dera_rag.decoding.guesses import Guesses
 from dera_rag.decoding.rows import Row
 from dera_rag.errors import InvalidValueError
+from dera_rag.protocols import GuessingBackend, PairBackend
 
 SpeculationMode = Literal["auto", "off", "always"]
 _NOTHING = Draft((), "none 0")
@@ -37,6 +39,21 @@ def check_speculation(speculation: str) -> SpeculationMode:
         f"unknown speculation {speculation!r}",
         hint="'auto' (default: drafts while they pay), 'off' or 'always'",
     )
+
+
+def check_guessing(pair: PairBackend) -> GuessingBackend:
+    """A pair that has a cheap model of its mixture, else an error.
+
+    Raises:
+        InvalidValueError: It has none.
+    """
+    if not isinstance(pair, GuessingBackend):
+        raise InvalidValueError(
+            f"pair {pair.name!r} has no 8-bit average to draft with",
+            hint="int8_drafts takes a ModelPair on the lean engine",
+        )
+    pair.check_guessing()
+    return pair
 
 
 @dataclass
@@ -69,11 +86,16 @@ class Speculator:
     Args:
         mode: "auto" drafts while it pays; "always" whenever there is a guess; "off" never, and
             only counts.
+        guessing: A pair whose cheap model also drafts, for rows that are decoded alone; None
+            (default) looks into texts only.
     """
 
-    def __init__(self, mode: SpeculationMode = "auto") -> None:
+    def __init__(
+        self, mode: SpeculationMode = "auto", guessing: GuessingBackend | None = None
+    ) -> None:
         self._mode = mode
         self._costs = CostModel()
+        self._guesses = None if guessing is None else Guesses(guessing, self._costs)
         self._answers: OrderedDict[tuple[int, ...], tuple[int, ...]] = OrderedDict()
         self.statistics = DecodingStatistics()
 
@@ -89,11 +111,25 @@ class Speculator:
             return []
         started = time.perf_counter()
         drafts = [self._look(row, longest) for row in rows]
-        width = self._width(rows, drafts)
+        width, rate = self._width(rows, drafts)
         self._costs.looked(time.perf_counter() - started)
+        if len(rows) == 1 and (guess := self._guess(rows[0], longest, rate)) is not None:
+            return [guess]
         if width < 2:
             return []
         return [Draft(draft.tokens[: width - 1], draft.source) for draft in drafts]
+
+    def _guess(self, row: Row, longest: int, rate: float) -> Draft | None:
+        """What the cheap model guesses, where that beats what texts offer."""
+        count = min(longest, row.room - 1)
+        if self._guesses is None or not row.live or count < 1 or row.structure is not None:
+            return None
+        if self._mode == "always":
+            return self._guesses.draft(row, count) if rate <= 1 else None
+        done = self.statistics
+        usual = done.tokens / done.answers if done.answers else None
+        width, faster = self._guesses.offer(row, count, usual)
+        return self._guesses.draft(row, width - 1) if width > 1 and faster > rate else None
 
     def learn(
         self,
@@ -152,12 +188,14 @@ class Speculator:
         drafts = row.drafter.propose(row.token_ids, count)
         return max(drafts, key=lambda draft: self._costs.acceptance(draft.source), default=_NOTHING)
 
-    def _width(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> int:
+    def _width(self, rows: Sequence[Row], drafts: Sequence[Draft]) -> tuple[int, float]:
+        """Positions to verify, and how many times as fast as plain decoding that is."""
         if self._mode == "always":
-            return 1 + max(len(draft.tokens) for draft in drafts)
+            width = 1 + max(len(draft.tokens) for draft in drafts)
+            return width, float(width)
         chances = [
             (self._costs.acceptance(draft.source), len(draft.tokens))
             for row, draft in zip(rows, drafts, strict=True)
             if row.live
         ]
-        return self._costs.best_width(chances)
+        return self._costs.best(chances)

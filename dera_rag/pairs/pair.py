@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -15,6 +16,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.pairs.adapter import open_adapter
 from dera_rag.pairs.adapter_session import AdapterSession
+from dera_rag.pairs.averages import WeightAverages
 from dera_rag.pairs.compatibility import check_same_ids, check_same_kind, mixable_ids
 from dera_rag.pairs.encoder_decoder import EncoderDecoderRows, decoder_start
 from dera_rag.pairs.engine import (
@@ -34,7 +36,7 @@ from dera_rag.pairs.prefixes import PrefixCache
 from dera_rag.pairs.rows import BranchRows, ModelRows, can_draft
 from dera_rag.pairs.session import CausalSession, DraftingCausalSession
 from dera_rag.pairs.sizes import adapter_bytes, size_of
-from dera_rag.protocols import Branches
+from dera_rag.protocols import Branches, Guesser
 
 _LOG = logging.getLogger(__name__)
 _EMBEDDED_NAME = "venues-pair"
@@ -79,6 +81,7 @@ class ModelPair:
         self._switch = switch
         # Branches that run on the lean engine.
         self._lean = LeanBranches()
+        self._averages: WeightAverages | None = None
         # What the others remember of earlier prompts.
         self._prefixes: Mapping[Branches, PrefixCache] = {}
         check_same_kind(reference.config.is_encoder_decoder, aligned.config.is_encoder_decoder)
@@ -323,6 +326,39 @@ class ModelPair:
         the rounding: in bfloat16 the same question could then be answered in two ways.
         """
         return self._session(prompts, branches, self._lean.afresh, {})
+
+    def check_guessing(self) -> None:
+        """Whether 8-bit weight averages can guess for this pair.
+
+        Raises:
+            InvalidValueError: A model does not run on the lean engine, or they differ in shape.
+        """
+        if len(self._lean.rows) < len(Branches.BOTH):
+            raise InvalidValueError(
+                f"pair {self.name!r} has no 8-bit average: both models have to run on the lean "
+                "engine",
+                hint="engine='lean' says what stands against it; or decode without int8_drafts",
+            )
+        if not hasattr(torch, "quantize_per_channel"):
+            raise InvalidValueError(
+                f"torch {torch.__version__} has no 8-bit products",
+                hint="decode without int8_drafts",
+            )
+        if self._averages is None:
+            self._averages = WeightAverages(self.reference, self.aligned, self.vocab_size)
+
+    def guesser(self, prompt: Sequence[int], lam: float) -> Guesser:
+        """A cheap model that guesses what the mixture says, see `averages`.
+
+        Args:
+            prompt: Token ids of a row.
+            lam: Its λ.
+
+        Raises:
+            InvalidValueError: As `check_guessing`.
+        """
+        self.check_guessing()
+        return cast(WeightAverages, self._averages).guesser(prompt, lam)
 
     def _session(
         self,

@@ -128,9 +128,9 @@ def one_model(bench: Bench, prompt: Sequence[int], new: int, heat: float) -> int
     return _generate(bench.aligned, prompt, new, heat)
 
 
-def ours(bench: Bench, *, speculation: str = "off") -> DeraDecoder:
+def ours(bench: Bench, *, speculation: str = "off", int8_drafts: bool = False) -> DeraDecoder:
     """A decoder over the bench's pair."""
-    return DeraDecoder(bench.pair, speculation=speculation)  # type: ignore[arg-type]
+    return DeraDecoder(bench.pair, speculation=speculation, int8_drafts=int8_drafts)  # type: ignore[arg-type]
 
 
 def answer(

@@ -6,6 +6,7 @@ Shapes: `T` tokens of all rows together, `H` query heads, `G` key-value heads, `
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import weakref
@@ -26,6 +27,17 @@ _FAMILY = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3F
 # Their frequencies depend on the length of the text, or on a choice made per call.
 _CHANGING_ROPE = ("dynamic", "longrope")
 _FIRST_POSITIONS = 2048
+# Two models whose values agree have weights of equal shapes.
+_SHAPE = (
+    "num_hidden_layers",
+    "hidden_size",
+    "intermediate_size",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "attention_bias",
+    "mlp_bias",
+)
+Embed = Callable[[Tensor], Tensor]
 _PACKED: weakref.WeakKeyDictionary[PreTrainedModel, LeanModel] = weakref.WeakKeyDictionary()
 
 
@@ -40,7 +52,7 @@ class Attend(Protocol):
         ...
 
 
-class _Norm:
+class Norm:
     """Root mean square normalization in four kernels; torch's nine were a tenth of a small step.
 
     √(Σx² + n·ε) is the hypotenuse of ‖x‖ and √(n·ε).
@@ -60,24 +72,45 @@ class _Norm:
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
         return (x / torch.hypot(length, self._least)).mul_(self._weight).to(x.dtype)
 
+    def between(self, other: Norm, lam: float) -> Norm:
+        """The one whose weight is this one's at λ=0 and the other's at λ=1."""
+        twin = copy.copy(self)
+        twin._weight = torch.lerp(self._weight, other._weight, lam)
+        return twin
+
+
+class Linear(Protocol):
+    """A packed linear layer."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """`[rows, out]` of `[rows, in]`."""
+        ...
+
+    def parameters(self) -> tuple[Tensor, Tensor | None]:
+        """`[out, in]` weight, unpacked where it is packed, and `[out]` bias."""
+        ...
+
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """Weights of one decoder layer."""
 
-    qkv: PackedLinear
-    out: PackedLinear
-    gate_up: PackedLinear
-    down: PackedLinear
-    before_attention: _Norm
-    before_mlp: _Norm
-    of_heads: _Norm | None
+    qkv: Linear
+    out: Linear
+    gate_up: Linear
+    down: Linear
+    before_attention: Norm
+    before_mlp: Norm
+    of_heads: Norm | None
 
 
 class LeanModel:
     """A Llama-family model whose linear layers are packed in place.
 
     The transformers model stays usable; its linear layers compute with the packed weights.
+
+    Attributes:
+        shape: Two models can be averaged if theirs are equal.
 
     Args:
         model: A model without obstacle (`lean_obstacle`), in evaluation mode.
@@ -97,12 +130,19 @@ class LeanModel:
         self.key_heads = int(config.num_key_value_heads)
         self.windows = [_window(model, layer) for layer in body.layers]
         self._rotary = body.rotary_emb
-        self._final_norm = _Norm(body.norm.weight, eps)
-        self._head = _head(model, copy=copy_head)
-        self._embedding: Tensor = body.embed_tokens.weight
+        self.final_norm = Norm(body.norm.weight, eps)
+        self.head: Linear = _head(model, copied=copy_head)
+        table: Tensor = body.embed_tokens.weight
+        self.embed: Embed = functools.partial(functional.embedding, weight=table)
         heads = self.query_heads, self.key_heads
-        self._layers = [_pack_layer(layer, heads, eps) for layer in body.layers]
-        self.dtype = self._embedding.dtype
+        self.layers = [_pack_layer(layer, heads, eps) for layer in body.layers]
+        self.dtype = table.dtype
+        self.shape = (
+            type(model).__name__,
+            *(getattr(config, name, None) for name in _SHAPE),
+            self.head_dim,
+            len(table),
+        )
         self._turns = self._table(_FIRST_POSITIONS)
 
     def forward(
@@ -122,19 +162,37 @@ class LeanModel:
         """
         count = len(tokens)
         cos, sin = self._rotation(positions)
-        x = _padded(functional.embedding(tokens, self._embedding))
-        for index, layer in enumerate(self._layers):
+        x = _padded(self.embed(tokens))
+        for index, layer in enumerate(self.layers):
             q, states = self._project(layer, x, count, cos, sin)
-            if last is not None and index == len(self._layers) - 1:
+            if last is not None and index == len(self.layers) - 1:
                 # Nothing reads what the last layer makes of the other tokens.
                 q, x, count = q[last], _padded(x[last]), len(last)
             x = x + layer.out(_padded(attend(index, q, states)))
             gate, up = layer.gate_up(layer.before_mlp(x)).chunk(2, dim=-1)
             x = x + layer.down(self._activation(gate).mul_(up))
-        return self._head(self._final_norm(x))[:count].float()
+        return self.head(self.final_norm(x))[:count].float()
+
+    def with_weights(
+        self, layers: list[Layer], head: Linear, final_norm: Norm, embed: Embed, dtype: torch.dtype
+    ) -> LeanModel:
+        """A model of the same shape with other weights; it leaves this one as it is.
+
+        Args:
+            layers: Its decoder layers.
+            head: Its output layer.
+            final_norm: What stands before it.
+            embed: Token ids to their embeddings, of type `dtype`.
+            dtype: What it computes in.
+        """
+        twin = copy.copy(self)
+        twin.layers, twin.head, twin.final_norm = layers, head, final_norm
+        twin.embed, twin.dtype = embed, dtype
+        twin._turns = twin._table(_FIRST_POSITIONS)
+        return twin
 
     def _project(
-        self, layer: _Layer, x: Tensor, count: int, cos: Tensor, sin: Tensor
+        self, layer: Layer, x: Tensor, count: int, cos: Tensor, sin: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Rotated queries; rotated keys and, behind them, values."""
         heads = layer.qkv(layer.before_attention(x))[:count].view(count, -1, self.head_dim)
@@ -149,15 +207,17 @@ class LeanModel:
     def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         """`[T, 1, D]` cosines, and sines with the sign of the half they multiply."""
         needed = int(positions.max()) + 1
-        if needed > len(self._turns):
-            self._turns = self._table(2 * needed)
-        cos, sin = self._turns[positions].unbind(1)
+        turns = self._turns
+        if needed > len(turns):
+            # Another thread may put a shorter one there meanwhile: that is no loss.
+            turns = self._turns = self._table(2 * needed)
+        cos, sin = turns[positions].unbind(1)
         return cos, sin
 
     @torch.inference_mode()
     def _table(self, size: int) -> Tensor:
         """`[size, 2, 1, D]`."""
-        cos, sin = self._rotary(self._embedding, torch.arange(size).unsqueeze(0))
+        cos, sin = self._rotary(torch.empty(0, dtype=self.dtype), torch.arange(size).unsqueeze(0))
         half = self.head_dim // 2
         signed = torch.cat([-sin[0, :, :half], sin[0, :, half:]], dim=-1)
         return torch.stack([cos[0], signed], dim=1).unsqueeze(2)
@@ -196,19 +256,19 @@ def _weights_obstacle(model: PreTrainedModel) -> str | None:
     return None
 
 
-def _pack_layer(layer: Any, heads: tuple[int, int], eps: float) -> _Layer:
+def _pack_layer(layer: Any, heads: tuple[int, int], eps: float) -> Layer:
     attention = layer.self_attn
     of_heads = None
     if hasattr(attention, "q_norm"):
         both = zip((attention.q_norm, attention.k_norm), heads, strict=True)
-        of_heads = _Norm(torch.cat([norm.weight.expand(count, -1) for norm, count in both]), eps)
-    return _Layer(
+        of_heads = Norm(torch.cat([norm.weight.expand(count, -1) for norm, count in both]), eps)
+    return Layer(
         qkv=pack(attention, ["q_proj", "k_proj", "v_proj"]),
         out=pack(attention, ["o_proj"]),
         gate_up=pack(layer.mlp, ["gate_proj", "up_proj"]),
         down=pack(layer.mlp, ["down_proj"]),
-        before_attention=_Norm(layer.input_layernorm.weight, eps),
-        before_mlp=_Norm(layer.post_attention_layernorm.weight, eps),
+        before_attention=Norm(layer.input_layernorm.weight, eps),
+        before_mlp=Norm(layer.post_attention_layernorm.weight, eps),
         of_heads=of_heads,
     )
 
@@ -219,11 +279,11 @@ def _activation(module: torch.nn.Module) -> Callable[[Tensor], Tensor]:
     return functional.silu if usual else module
 
 
-def _head(model: PreTrainedModel, *, copy: bool) -> Callable[[Tensor], Tensor]:
+def _head(model: PreTrainedModel, *, copied: bool) -> Linear:
     head = cast(torch.nn.Linear, model.lm_head)
     if head.weight is not cast(Any, model).model.embed_tokens.weight:
         return pack(model, ["lm_head"])
-    return PackedLinear([head]) if copy else SharedHead(head.weight, head.bias)
+    return PackedLinear([head]) if copied else SharedHead(head.weight, head.bias)
 
 
 def _window(model: PreTrainedModel, layer: Any) -> int | None:

@@ -52,6 +52,10 @@ class PackedLinear:
         weight: Tensor = self._packed.to_dense()
         return weight
 
+    def parameters(self) -> tuple[Tensor, Tensor | None]:
+        """Weight, unpacked into a new tensor, and bias."""
+        return self.weight(), self.bias
+
 
 class PackedPart(nn.Module):
     """What stands in a model where a linear layer was packed, alone or with others.
@@ -133,6 +137,10 @@ class SharedHead:
             return nn.functional.linear(x, self._weight, self._bias)
         out = (self._weight @ x.t()).t()
         return out if self._bias is None else out + self._bias
+
+    def parameters(self) -> tuple[Tensor, Tensor | None]:
+        """Weight, the table itself, and bias."""
+        return self._weight, self._bias
 
 
 def pack(parent: nn.Module, names: Sequence[str]) -> PackedLinear:

@@ -17,7 +17,7 @@ from dera_rag.pairs.lean.stacks import Stack, merged
 from dera_rag.pairs.prefixes import PrefixCache
 
 # Prompts are read in pieces, so that what is computed on the way stays bounded.
-_PIECE = 1024
+PIECE = 1024
 
 
 class LeanRows:
@@ -104,8 +104,8 @@ class LeanRows:
         if known is not None:
             return store, known
         logits = torch.empty(0)
-        for start in range(store.length, len(prompt), _PIECE):
-            piece = torch.tensor(prompt[start : start + _PIECE])
+        for start in range(store.length, len(prompt), PIECE):
+            piece = torch.tensor(prompt[start : start + PIECE])
             positions = torch.arange(start, start + len(piece))
             store.begin(len(piece))
             logits = model.forward(piece, positions, store, torch.tensor([len(piece) - 1]))
