@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, Ll
 from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.errors import InvalidValueError
 from dera_rag.pairs.lean import LeanModel, LeanRows, lean_obstacle, packed, plain
-from dera_rag.pairs.lean.model import _Norm
+from dera_rag.pairs.lean.model import Norm
 from dera_rag.pairs.lean.packing import PackedPart, SharedHead
 from dera_rag.pairs.prefixes import PrefixCache
 from dera_rag.pairs.rows import ModelRows
@@ -178,7 +178,7 @@ def test_normalization_at_every_scale(dtype, scale):
     x = scale * torch.tensor([[3.0, 4.0], [-1.0, 0.5]], dtype=dtype)
     weight = torch.tensor([1.0, -2.0], dtype=dtype)
     expected = torch.nn.functional.rms_norm(x.float(), (2,), weight.float(), 1e-5)
-    found = _Norm(weight, 1e-5)(x)
+    found = Norm(weight, 1e-5)(x)
     assert found.dtype is dtype
     torch.testing.assert_close(found, expected.to(dtype))
     if scale == 1:
