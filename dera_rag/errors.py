@@ -46,6 +46,10 @@ class MissingFileError(DeraRagError, FileNotFoundError):
     """A file or folder that was named does not exist."""
 
 
+class OutputError(DeraRagError, OSError):
+    """A file or folder cannot be written where it was to be."""
+
+
 class LogitsError(DeraRagError, ArithmeticError):
     """A model produced logits that cannot be mixed (NaN, +inf, a one-sided −inf)."""
 

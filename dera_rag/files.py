@@ -9,6 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dera_rag.errors import OutputError
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Around whatever makes a file or folder: what the system refuses is said with its place.
+
+    Args:
+        path: What is written.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {str(path)!r}: {error.strerror or error}",
+            hint="name a place that can be written, or make room there",
+        ) from error
+
 
 def write_atomic(path: str | Path, content: str | bytes) -> Path:
     """Write a file so that a reader, or a crash at any moment, sees the old or the new content.
@@ -19,23 +43,27 @@ def write_atomic(path: str | Path, content: str | bytes) -> Path:
 
     Returns:
         The path.
+
+    Raises:
+        OutputError: It cannot be written; what was there stays.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only the owner can read; give it what a plain open would.
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files that only the owner can read; give it what a plain open would.
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
     return path
 
 
@@ -48,19 +76,24 @@ def replace_directory(path: str | Path) -> Iterator[Path]:
 
     Yields:
         The folder to write into.
+
+    Raises:
+        OutputError: It cannot be made there, or cannot take the path's place.
     """
     path = Path(path)
-    fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    with writing(path):
+        fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         fresh.chmod(0o777 & ~_umask())
         yield fresh
-        if path.exists():
-            old = fresh.with_name(f"{fresh.name}.old")
-            path.replace(old)
-            fresh.replace(path)
-            shutil.rmtree(old)
-        else:
-            fresh.replace(path)
+        with writing(path):
+            if path.exists():
+                old = fresh.with_name(f"{fresh.name}.old")
+                path.replace(old)
+                fresh.replace(path)
+                shutil.rmtree(old)
+            else:
+                fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

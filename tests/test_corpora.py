@@ -82,9 +82,21 @@ def test_another_seed_writes_other_places_and_questions_on_them(venues, document
     assert {q["split"] for q in questions} == {"heldout"}
 
 
-def test_nonsense_is_refused_without_a_traceback(venues, tmp_path):
-    done = generate(venues, "--places", 0, "--out", tmp_path)
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--places", 0, "cannot make 0 places"),
+        ("--questions", -1, "cannot ask -1 questions"),
+        ("--out", "file/below", "cannot write 'file/below"),
+    ],
+)
+def test_nonsense_is_refused_without_a_traceback(
+    venues, tmp_path, monkeypatch, option, value, says
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("mine")
+    done = generate(venues, "--places", 20, "--out", "new", option, value)
     assert done.returncode == 2
-    assert "cannot make 0 places" in done.stderr
+    assert says in done.stderr
     assert "Traceback" not in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -37,6 +37,7 @@ def test_message_hint_and_copies(kind):
         (errors.ModelLoadError, ValueError),
         (errors.IndexFormatError, ValueError),
         (errors.MissingFileError, FileNotFoundError),
+        (errors.OutputError, OSError),
         (errors.LogitsError, ArithmeticError),
         (errors.MissingDependencyError, ImportError),
     ],

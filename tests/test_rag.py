@@ -364,6 +364,48 @@ class TestRefusals:
         with pytest.raises(InvalidValueError, match="one seed"):
             RagPipeline(pair, Shelf(), sampling=Sampling(seed=[1, 2]))
 
+    @pytest.mark.parametrize(
+        ("setting", "value", "says"),
+        [
+            ("pair", "sft-model", "pair must be a ModelPair"),
+            ("pair", None, "pair must be a ModelPair"),
+            ("index", "my-index", "VectorIndex.load"),
+            ("index", None, "index must be"),
+            ("policy", "evidence", "policy must be an object"),
+            ("policy", object(), "policy must be an object"),
+            ("sampling", {"temperature": 0}, "must be a Sampling"),
+            ("stop", "", "stop string"),
+            ("stop", 5, "stop string"),
+            ("prompt", 5, "string or a function"),
+        ],
+    )
+    def test_a_setting_of_another_kind_is_refused_by_the_constructor(
+        self, pair, setting, value, says
+    ):
+        settings = {"pair": pair, "index": Shelf()} | {setting: value}
+        with pytest.raises(InvalidValueError, match=says):
+            RagPipeline(**settings)
+
+    def test_lists_of_questions_and_seeds(self, pipeline):
+        for questions in (None, 5):
+            with pytest.raises(InvalidValueError, match="list of questions"):
+                pipeline.ask_batch(questions)
+        for seeds in (3, "3"):
+            with pytest.raises(InvalidValueError, match="seeds must be a list"):
+                pipeline.ask_batch(["Why?"], seeds=seeds)
+
+    def test_what_a_policy_or_a_prompt_returns(self, pair):
+        class Bare:
+            def decide(self, question, evidence):
+                return 0.5
+
+        shelf = Shelf()
+        with pytest.raises(InvalidValueError, match=r"policy returned 0\.5"):
+            RagPipeline(pair, shelf, policy=Bare()).ask("Why?")
+        for nothing in (None, 5, [None], ["text"]):
+            with pytest.raises(InvalidValueError, match="prompt function returned"):
+                RagPipeline(pair, shelf, prompt=lambda q, p, x=nothing: x).ask("Why?")
+
     def test_an_empty_question(self, pipeline):
         with pytest.raises(PromptError, match="question is empty"):
             pipeline.ask(" ")

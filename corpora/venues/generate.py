@@ -87,14 +87,20 @@ def manifest(
 
 
 def main() -> int:
-    """Write documents, questions and manifest."""
+    """Make what was asked for, or say why not."""
     options = arguments()
     try:
-        places = make_places(options.places, options.seed)
-        questions = make_questions(places, options.questions, options.seed, options.split)
+        write(options)
     except DeraRagError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def write(options: argparse.Namespace) -> None:
+    """Documents, questions and manifest."""
+    places = make_places(options.places, options.seed)
+    questions = make_questions(places, options.questions, options.seed, options.split)
     documents = [*place_documents(places), *page_documents()]
     contents = {"documents.jsonl": lines(documents)}
     if questions:
@@ -109,7 +115,6 @@ def main() -> int:
     if options.embed:
         write_atomic(options.embed, contents["documents.jsonl"])
     print(f"{len(documents)} documents and {len(questions)} questions in {options.out}")
-    return 0
 
 
 if __name__ == "__main__":

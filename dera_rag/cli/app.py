@@ -5,6 +5,7 @@ Only typer is imported here: `dera-rag --help` must not wait for a deep-learning
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -33,6 +34,13 @@ class _Verbs(TyperGroup):
         except DeraRagError as error:
             hint = f"\n  hint: {error.hint}" if error.hint else ""
             typer.echo(f"dera-rag: {error.message}{hint}", err=True)
+            raise typer.Exit(_FAILED) from error
+        except OSError as error:
+            # A pipe whose reader has gone is no failure of ours; click ends the process for it.
+            if error.errno == errno.EPIPE:
+                raise
+            place = f"{error.filename!r}: " if error.filename else ""
+            typer.echo(f"dera-rag: {place}{error.strerror or error}", err=True)
             raise typer.Exit(_FAILED) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def index(
             show_default=False,
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
     """Index documents for ask, or bring an index up to date.
 
@@ -56,6 +58,10 @@ def index(
             tell(state.files_done, state.files_total)
 
         report = index_paths(paths, out, embedder=model, corpus=corpus, progress=show)
+    if as_json:
+        done = {name: list(x) if isinstance(x, tuple) else x for name, x in asdict(report).items()}
+        screen.print_json({"out": str(out)} | done)
+        return
     console = screen.stdout()
     console.print(f"{out}: {report.passages} passages", soft_wrap=True)
     console.print(screen.facts(_summary(report)))

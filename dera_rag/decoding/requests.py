@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -90,6 +90,20 @@ def _settings(
     return list(sampling), [row_seeds(own, 1, single=True)[0] for own in sampling]
 
 
+def check_pair(pair: PairBackend) -> PairBackend:
+    """A pair, and not what would become one.
+
+    Raises:
+        InvalidValueError: It is something else, such as a model's name.
+    """
+    if not all(hasattr(pair, name) for name in ("tokenizer", "start")):
+        raise InvalidValueError(
+            f"pair must be a ModelPair, got {pair!r:.80}",
+            hint="ModelPair.from_pretrained(reference=…, aligned=…)",
+        )
+    return pair
+
+
 def check_batch_size(batch_size: int) -> int:
     """A number of rows.
 
@@ -109,7 +123,7 @@ def read_stops(stop: str | Sequence[str] | None) -> tuple[str, ...]:
     """
     if stop is None:
         return ()
-    stops = (stop,) if isinstance(stop, str) else tuple(stop)
+    stops = tuple(stop) if isinstance(stop, Iterable) and not isinstance(stop, str) else (stop,)
     for text in stops:
         if not isinstance(text, str) or not text:
             raise InvalidValueError(

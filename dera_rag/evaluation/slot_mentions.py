@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dera_rag.errors import InvalidValueError
 from dera_rag.evaluation.slot_corpus import PASSED_OVER
 from dera_rag.evaluation.slot_lexicon import WORDINGS, compiled
 from dera_rag.evaluation.slot_names import is_near, read_name, read_near
@@ -61,7 +62,13 @@ def mentions(
 
     Returns:
         Mentions in the order of the text; repeated and contradictory values are all listed.
+
+    Raises:
+        InvalidValueError: The text or a name is no string.
     """
+    for what, value in (("text", text), ("name", name or ""), ("near", near or "")):
+        if not isinstance(value, str):
+            raise InvalidValueError(f"{what} must be a string, got {value!r:.80}")
     folded = fold(text)
     cased, lower = folded.cased, folded.lower
     found = list(_known(lower, name, near, published=published))

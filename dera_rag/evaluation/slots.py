@@ -92,6 +92,9 @@ def parse(
 
     Returns:
         Values by attribute, in the scheme's order, in the data's normal forms.
+
+    Raises:
+        InvalidValueError: The text or a name is no string.
     """
     first: dict[str, Mention] = {}
     for mention in mentions(text, name, near, published=True):

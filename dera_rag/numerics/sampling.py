@@ -78,7 +78,9 @@ class Sampling:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, Real):
             raise InvalidValueError(f"{name} must be a number, got {value!r}", hint=rule)
-        if not math.isfinite(value) or not allowed(float(value)):
+        if not math.isfinite(value):
+            raise InvalidValueError(f"{name} must be finite, got {value!r}", hint=rule)
+        if not allowed(float(value)):
             raise InvalidValueError(f"{name} must be {rule}, got {value!r}")
         object.__setattr__(self, name, float(value))
 

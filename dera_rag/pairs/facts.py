@@ -6,6 +6,8 @@ import logging
 
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from dera_rag.errors import InvalidValueError
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -47,9 +49,19 @@ def report_oddities(model: PreTrainedModel) -> None:
 def chosen_template(
     choice: str, *, reference: PreTrainedTokenizerBase, aligned: PreTrainedTokenizerBase
 ) -> str | None:
-    """The chat template of one side, or the one given."""
+    """The chat template of one side, or the one given.
+
+    Raises:
+        InvalidValueError: Neither side's, and nothing that shows a message: every prompt would be
+            that constant text.
+    """
     owners = {"reference": reference, "aligned": aligned}
-    if choice not in owners:
-        return choice
-    template: str | None = getattr(owners[choice], "chat_template", None)
-    return template
+    if choice in owners:
+        template: str | None = getattr(owners[choice], "chat_template", None)
+        return template
+    if not isinstance(choice, str) or not ("{{" in choice or "{%" in choice):
+        raise InvalidValueError(
+            f"chat_template {choice!r:.80} is neither a side nor a template",
+            hint="'aligned', 'reference', or a Jinja template",
+        )
+    return choice

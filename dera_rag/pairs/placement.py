@@ -64,7 +64,8 @@ def place(
     """Check what a caller asks for.
 
     Raises:
-        InvalidValueError: No floating type, an unknown device, or a device beside a device map.
+        InvalidValueError: No floating type, an unknown or absent device, or a device beside a
+            device map.
     """
     if device is not None and device_map is not None:
         raise InvalidValueError(
@@ -97,6 +98,12 @@ def _device(device: torch.device | str | None) -> torch.device:
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.device(device)
+        target = torch.device(device)
     except RuntimeError as error:
         raise InvalidValueError(f"unknown device {device!r}", hint="'cpu' or 'cuda:0'") from error
+    if target.type == "cuda" and (target.index or 0) >= torch.cuda.device_count():
+        raise InvalidValueError(
+            f"device {str(device)!r} is not here: torch sees {torch.cuda.device_count()} of CUDA",
+            hint="'cpu', or a torch built for the GPU; `dera-rag doctor` shows what there is",
+        )
+    return target

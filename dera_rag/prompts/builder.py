@@ -70,7 +70,8 @@ class PromptBuilder:
             branches need; False by default.
 
     Raises:
-        InvalidValueError: A prompt string lacks `{passages}` or `{question}`.
+        InvalidValueError: A prompt string lacks `{passages}` or `{question}`, or the prompt is
+            neither a string nor a function.
     """
 
     def __init__(
@@ -88,6 +89,11 @@ class PromptBuilder:
         # A tokenizer may have several named templates; it picks among its own itself.
         self._template = None if own else chat_template
         self.has_chat_template = bool(tokenizer.chat_template if own else chat_template)
+        if prompt is not None and not isinstance(prompt, str) and not callable(prompt):
+            raise InvalidValueError(
+                f"a prompt must be a string or a function, got {prompt!r:.80}",
+                hint=f"for example {PLAIN_PROMPT!r}",
+            )
         if isinstance(prompt, str) and set(_SLOTS.findall(prompt)) != {"passages", "question"}:
             raise InvalidValueError(
                 f"a prompt needs {{passages}} and {{question}}, got {prompt!r}",
@@ -211,7 +217,7 @@ class PromptBuilder:
             for passage in passages
         ]
         if not isinstance(self._prompt, str):
-            return self._prompt(question, shielded)
+            return _checked(self._prompt(question, shielded))
         values = {"question": question, "passages": number_passages(p.text for p in shielded)}
         # Without passages their place vanishes, with the empty line after it.
         template = self._prompt if passages else self._prompt.replace("{passages}\n\n", "")
@@ -251,6 +257,26 @@ def check_question(question: str) -> str:
     if not question.strip():
         raise PromptError(f"the question is empty: {question!r}", hint="ask something")
     return question
+
+
+def _checked(filled: Filled) -> Filled:
+    """What a caller's prompt function returned.
+
+    Raises:
+        InvalidValueError: Neither a string, messages nor token ids.
+    """
+    if isinstance(filled, str) or (
+        isinstance(filled, Sequence)
+        and (
+            all(isinstance(item, Mapping) for item in filled)
+            or all(isinstance(item, int) for item in filled)
+        )
+    ):
+        return filled
+    raise InvalidValueError(
+        f"the prompt function returned {filled!r:.80}",
+        hint="a string, a list of chat messages, or a list of token ids",
+    )
 
 
 def _messages(filled: Filled) -> Sequence[Message]:

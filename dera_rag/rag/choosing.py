@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dera_rag.decoding import DeraDecoder
+from dera_rag.errors import InvalidValueError
 from dera_rag.policies import ConstantPolicy
 from dera_rag.prompts import FittedPrompt
 from dera_rag.protocols import LambdaPolicy, MeasuringPolicy
@@ -31,6 +32,9 @@ def choose(
         questions: The questions.
         prompts: Their prompts; the passages that fitted are the evidence.
         lams: A number or "auto" for each.
+
+    Raises:
+        InvalidValueError: The policy returned something else than a decision.
     """
     pair = decoder.pair.name
     auto = [row for row, lam in enumerate(lams) if lam == "auto"]
@@ -42,5 +46,10 @@ def choose(
     for row, lam in enumerate(lams):
         chosen = policy if lam == "auto" else ConstantPolicy(lam)
         evidence = Evidence(prompts[row].passages, parted.get(row, math.nan), pair, corpus)
-        decisions.append(chosen.decide(questions[row], evidence))
+        decision = chosen.decide(questions[row], evidence)
+        if not isinstance(decision, LambdaDecision):
+            raise InvalidValueError(
+                f"the policy returned {decision!r:.80}", hint="LambdaDecision(lam, reason)"
+            )
+        decisions.append(decision)
     return decisions

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 from dera_rag.decoding import DeraDecoder, SpeculationMode, TraceMode, check_trace
 from dera_rag.decoding.mixer import LinearMixer
+from dera_rag.decoding.requests import read_stops
 from dera_rag.errors import InvalidValueError
 from dera_rag.numerics import Sampling
 from dera_rag.pairs import ModelPair
-from dera_rag.policies import ConstantPolicy, EvidencePolicy
+from dera_rag.policies import ConstantPolicy
 from dera_rag.prompts import FittedPrompt, Prompt, PromptBuilder
 from dera_rag.protocols import LambdaPolicy, Meter, PairBackend, Retriever
 from dera_rag.rag.choosing import choose
@@ -22,8 +23,10 @@ from dera_rag.rag.reading import abstains, cited
 from dera_rag.rag.requests import (
     Lam,
     checked_lam,
+    read_index,
     read_lams,
     read_meter,
+    read_policy,
     read_questions,
     read_sampling,
     read_seeds,
@@ -73,8 +76,8 @@ class RagPipeline:
             digits of a trace vary from run to run; "off" repeats them.
 
     Raises:
-        InvalidValueError: λ, top_k, trace, a list of seeds, an unknown meter, or a prompt without
-            its slots.
+        InvalidValueError: λ, top_k, stop, trace, a list of seeds, an unknown meter, a prompt
+            without its slots, or a pair, index, policy or sampling that is of another kind.
     """
 
     def __init__(
@@ -94,16 +97,16 @@ class RagPipeline:
     ) -> None:
         if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
             raise InvalidValueError(f"top_k must be an integer ≥ 1, got {top_k!r}")
+        self.decoder = DeraDecoder(pair, speculation=speculation)
         self.pair = pair
-        self.index = index
+        self.index = read_index(index)
         self.lam = checked_lam(lam)
-        self.policy: LambdaPolicy = EvidencePolicy.embedded() if policy is None else policy
+        self.policy = read_policy(policy)
         self.meter = read_meter(meter)
         self.sampling = read_sampling(sampling, pair)
         self.top_k = top_k
-        self.stop = stop
+        self.stop = read_stops(stop)
         self.trace = check_trace(trace)
-        self.decoder = DeraDecoder(pair, speculation=speculation)
         self._prompts = PromptBuilder.for_pair(pair, prompt)
         self._lock = threading.RLock()
 

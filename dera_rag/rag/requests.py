@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError
 from dera_rag.numerics import Sampling
+from dera_rag.policies import EvidencePolicy
 from dera_rag.prompts import check_question
-from dera_rag.protocols import Meter, PairBackend
+from dera_rag.protocols import LambdaPolicy, Meter, PairBackend, Retriever
 from dera_rag.types import check_lam
 
 Lam = float | Literal["auto"]
@@ -32,14 +33,44 @@ def checked_lam(lam: object) -> Lam:
     return check_lam(lam)  # type: ignore[arg-type]  # it refuses what is no number
 
 
+def read_index(index: Retriever) -> Retriever:
+    """What passages come from.
+
+    Raises:
+        InvalidValueError: It is none, such as a folder's name.
+    """
+    if not isinstance(index, Retriever):
+        raise InvalidValueError(
+            f"index must be a VectorIndex or another Retriever, got {index!r:.80}",
+            hint='VectorIndex.load("my-index") reads a folder',
+        )
+    return index
+
+
+def read_policy(policy: LambdaPolicy | None) -> LambdaPolicy:
+    """What chooses λ for "auto"; None for the embedded policy.
+
+    Raises:
+        InvalidValueError: It is no policy, such as a policy's name.
+    """
+    if policy is None:
+        return EvidencePolicy.embedded()
+    if not callable(getattr(policy, "decide", None)):
+        raise InvalidValueError(
+            f"policy must be an object with decide(question, evidence), got {policy!r:.80}",
+            hint="e.g. policies.ConstantPolicy(1.0)",
+        )
+    return policy
+
+
 def read_questions(questions: Sequence[str]) -> list[str]:
     """Questions that can be asked.
 
     Raises:
-        InvalidValueError: A bare string, or an item that is none.
+        InvalidValueError: No list, or an item that is no string.
         PromptError: An empty question.
     """
-    if isinstance(questions, str):
+    if isinstance(questions, str) or not isinstance(questions, Iterable):
         raise InvalidValueError("ask_batch takes a list of questions", hint="use ask for one")
     return [check_question(question) for question in questions]
 
@@ -67,11 +98,16 @@ def read_seeds(
     A common seed for all questions would make their noise common.
 
     Raises:
-        InvalidValueError: Another number of seeds than of questions.
+        InvalidValueError: No list, or another number of seeds than of questions.
     """
     if seeds is None:
         run = sampling.seed if isinstance(sampling.seed, int) else secrets.randbits(63)
         return [_question_seed(run, question) for question in questions]
+    seeds = seeds.tolist() if hasattr(seeds, "tolist") else seeds
+    if isinstance(seeds, str) or not isinstance(seeds, Sequence):
+        raise InvalidValueError(
+            f"seeds must be a list, got {seeds!r:.80}", hint="one integer per question"
+        )
     if len(seeds) != len(questions):
         raise InvalidValueError(
             f"{len(seeds)} seeds for {len(questions)} questions", hint="one per question"
@@ -97,11 +133,16 @@ def read_sampling(sampling: Sampling | None, pair: PairBackend) -> Sampling:
     """A pipeline's settings; by default temperature 1, seed 0, and a length that leaves room.
 
     Raises:
-        InvalidValueError: A list of seeds.
+        InvalidValueError: No `Sampling`, or one with a list of seeds.
     """
     if sampling is None:
         window = pair.max_length or 4 * _LONGEST_ANSWER
         return Sampling(seed=0, max_new_tokens=max(1, min(_LONGEST_ANSWER, window // 4)))
+    if not isinstance(sampling, Sampling):
+        raise InvalidValueError(
+            f"sampling must be a Sampling, got {sampling!r:.80}",
+            hint="Sampling(temperature=0.0, max_new_tokens=64)",
+        )
     if sampling.seed is not None and not isinstance(sampling.seed, int):
         raise InvalidValueError(
             "a pipeline takes one seed, not a list", hint="pass seeds= to ask_batch"

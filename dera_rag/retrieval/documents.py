@@ -38,6 +38,12 @@ class Document:
                     f"the {name} of a document must be text that is not blank, got {value!r:.80}",
                     hint=f"document id {self.id!r:.80}",
                 )
+        if not isinstance(self.metadata, Mapping):
+            raise InvalidValueError(
+                f"metadata of document {self.id!r:.80} must map text to text, "
+                f"got {self.metadata!r:.80}",
+                hint="{} for none",
+            )
         strings = [self.id, self.text]
         for key, value in self.metadata.items():
             if not isinstance(key, str) or not isinstance(value, str):
@@ -54,6 +60,19 @@ class Document:
                 f"document {self.id!r:.80} holds a lone surrogate, which UTF-8 cannot encode",
                 hint="decode its source with errors='replace'",
             ) from error
+
+
+def checked(document: object) -> Document:
+    """A document, and not what only looks like one to a caller in a hurry.
+
+    Raises:
+        InvalidValueError: It is something else, such as a bare string.
+    """
+    if not isinstance(document, Document):
+        raise InvalidValueError(
+            f"no Document: {document!r:.80}", hint='give a list of Document("id", "text")'
+        )
+    return document
 
 
 def refuse_duplicate(document_id: str, known: str | None, source: str) -> None:

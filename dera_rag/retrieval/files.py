@@ -8,13 +8,14 @@ from pathlib import Path
 from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.retrieval.documents import Document, refuse_duplicate
 from dera_rag.retrieval.readers import READERS, SourceFile
+from dera_rag.retrieval.store import DOCUMENTS, VECTORS
 
 
 def find_files(paths: Iterable[str | Path], exclude: Sequence[Path] = ()) -> list[SourceFile]:
     """Every file under the given paths whose suffix is known; a file reached twice counts once.
 
     Args:
-        paths: Files, and folders that are searched through (hidden entries left out).
+        paths: Files, and folders that are searched through (hidden entries and indexes left out).
         exclude: Folders that are not entered.
 
     Raises:
@@ -27,7 +28,7 @@ def find_files(paths: Iterable[str | Path], exclude: Sequence[Path] = ()) -> lis
         root = Path(given)
         if root.is_dir():
             entries = sorted(p for p in root.rglob("*") if p.suffix.lower() in READERS)
-            named = [(p, p.relative_to(root)) for p in entries if p.is_file()]
+            named = [(p, p.relative_to(root)) for p in entries if p.is_file() and not _indexed(p)]
             files = [
                 SourceFile(path, relative.as_posix())
                 for path, relative in named
@@ -47,6 +48,11 @@ def find_files(paths: Iterable[str | Path], exclude: Sequence[Path] = ()) -> lis
             if not any(resolved.is_relative_to(folder) for folder in barred):
                 found.setdefault(resolved, file)
     return list(found.values())
+
+
+def _indexed(path: Path) -> bool:
+    """Whether a file is an index's copy of what it was built from."""
+    return path.name == DOCUMENTS and path.with_name(VECTORS).is_file()
 
 
 def load_paths(paths: Iterable[str | Path]) -> Iterator[Document]:

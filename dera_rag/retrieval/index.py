@@ -10,7 +10,7 @@ from dera_rag.errors import IndexFormatError, InvalidValueError
 from dera_rag.protocols import Embedder, QuestionEmbedder
 from dera_rag.retrieval import store
 from dera_rag.retrieval.chunking import Chunk, Chunking, chunk
-from dera_rag.retrieval.documents import Document, refuse_duplicate
+from dera_rag.retrieval.documents import Document, checked, refuse_duplicate
 from dera_rag.retrieval.embedders import StaticEmbedder, unit_rows
 from dera_rag.retrieval.files import load_paths
 from dera_rag.retrieval.snapshot import MODES, Mode, Snapshot, search
@@ -103,6 +103,7 @@ class VectorIndex:
 
         Raises:
             IndexFormatError: The folder holds something else.
+            OutputError: The folder cannot be written.
         """
         state = self._snapshot
         name = self._embedder.name
@@ -153,9 +154,10 @@ class VectorIndex:
         """Add documents.
 
         Raises:
-            InvalidValueError: An id is in the index already, or given twice; nothing is added then.
+            InvalidValueError: An id is in the index already, or given twice, or an item is no
+                `Document`; nothing is added then.
         """
-        new = list(documents)
+        new = [checked(document) for document in documents]
         for document in new:
             owner = self._snapshot.documents.get(document.id)
             refuse_duplicate(document.id, owner if owner is None else owner or "the index", "add()")
@@ -177,10 +179,11 @@ class VectorIndex:
             progress: Called with the number of passages embedded, after each batch of them.
 
         Raises:
-            InvalidValueError: An id is given twice; nothing is replaced then.
+            InvalidValueError: An id is given twice, or an item is no `Document`; nothing is
+                replaced then.
         """
         new: dict[str, list[Chunk]] = {}
-        for document in documents:
+        for document in map(checked, documents):
             if document.id in new:
                 refuse_duplicate(document.id, source or "this call", source or "this call")
             new[document.id] = chunk(document, self._chunking, source)

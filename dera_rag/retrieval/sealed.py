@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dera_rag.errors import IndexFormatError, MissingFileError
+from dera_rag.files import writing
 from dera_rag.types import Json
 
 MANIFEST = "manifest.json"
@@ -73,22 +74,24 @@ def write(
 
     Raises:
         IndexFormatError: The folder holds something that is not of this form.
+        OutputError: It cannot be written; what was there can still be read.
     """
     refuse_foreign(folder)
-    if is_sealed(folder):
-        _settle(folder, form)
-    folder.mkdir(parents=True, exist_ok=True)
     seals: dict[str, Json] = {name: _seal(content) for name, content in contents.items()}
     head: dict[str, Json] = {"format": form.name, "version": form.version}
     text = json.dumps({**head, **manifest, "files": seals}, ensure_ascii=False, indent=1) + "\n"
-    for name, content in {**contents, MANIFEST: text.encode()}.items():
-        with (folder / f"{name}.new").open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-    for name in (MANIFEST, *form.files):
-        (folder / f"{name}.new").replace(folder / name)
-    _sync(folder)
+    with writing(folder):
+        if is_sealed(folder):
+            _settle(folder, form)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in {**contents, MANIFEST: text.encode()}.items():
+            with (folder / f"{name}.new").open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        for name in (MANIFEST, *form.files):
+            (folder / f"{name}.new").replace(folder / name)
+        _sync(folder)
 
 
 def read(folder: Path, form: Form) -> tuple[dict[str, Json], dict[str, bytes]]:

@@ -64,6 +64,7 @@ def write(folder: Path, stored: Stored) -> None:
 
     Raises:
         IndexFormatError: The folder holds something else.
+        OutputError: The folder cannot be written.
     """
     import faiss
 

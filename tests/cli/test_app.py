@@ -50,6 +50,8 @@ def test_an_error_is_one_readable_line_on_stderr(run):
         (["curve", "--lam", "0,0"], "once each"),
         (["index", "no/such/file.txt", "--out", "nowhere"], "no/such/file.txt"),
         (["doctor", "--reference", "no/such/model"], "no/such/model"),
+        (["curve", "--n", "2", "--lam", "1", "--out", "/dev/null/curve"], "/dev/null/curve"),
+        (["demo", "--out", "/dev/null/demo"], "/dev/null/demo"),
     ],
 )
 def test_bad_values_are_named(run, arguments, says, tmp_path, monkeypatch, shipped):
@@ -58,6 +60,27 @@ def test_bad_values_are_named(run, arguments, says, tmp_path, monkeypatch, shipp
     assert result.exit_code == 2
     assert says in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_refuses_is_one_line_too(run, tmp_path, monkeypatch):
+    page = tmp_path / "page.txt"
+    page.write_text("Words.")
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refused)
+    result = run("index", page, "--out", tmp_path / "index")
+    assert result.exit_code == 2
+    assert result.stderr == f"dera-rag: '{page}': Permission denied\n"
+
+
+def test_a_reader_that_left_is_no_error(run, monkeypatch):
+    def gone(*arguments, **settings):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("dera_rag.cli.curve.load_pair", gone)
+    assert run("curve").stderr == ""
 
 
 def test_an_unknown_option_is_a_usage_error(run):

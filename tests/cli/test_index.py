@@ -1,5 +1,7 @@
 """`dera-rag index`: what it says about a folder that grows and shrinks."""
 
+import json
+
 
 def said(result):
     assert result.exit_code == 0, result.output
@@ -22,6 +24,15 @@ def test_new_unchanged_and_deleted(run, tmp_path):
     (notes / "b.md").write_text("# Warranty\n\nIt lasts three years.")
     third = said(run("index", notes, "--out", out))
     assert {"deleted 1 file", "changed 1 file"} <= set(third)
+
+
+def test_as_json(run, tmp_path):
+    (tmp_path / "a.txt").write_text("Words.")
+    done = run("index", tmp_path / "a.txt", "--out", tmp_path / "index", "--json")
+    report = json.loads(done.stdout)
+    assert report["out"] == str(tmp_path / "index")
+    assert (report["passages"], report["embedded"]) == (1, 1)
+    assert report["added"] == [str(tmp_path / "a.txt")]
 
 
 def test_a_foreign_folder_is_left_alone(run, tmp_path):

@@ -64,7 +64,7 @@ def test_prompts_of_another_kind(refused, prompt):
     refused(InvalidValueError, "prompt", prompt)
 
 
-@pytest.mark.parametrize("stop", ["", [""], ["ok", ""], [5]])
+@pytest.mark.parametrize("stop", ["", [""], ["ok", ""], [5], 5, 0, b"ok"])
 def test_stop_strings(refused, stop):
     refused(InvalidValueError, "stop string", "x", stop=stop)
 
@@ -85,6 +85,12 @@ def test_a_stream_takes_one_prompt():
 def test_batch_size(size):
     with pytest.raises(InvalidValueError, match="batch_size"):
         DeraDecoder(Untouchable(tiny_tokenizer(), "abc"), batch_size=size)
+
+
+@pytest.mark.parametrize("pair", [None, "model-dir", 5])
+def test_what_is_no_pair(pair):
+    with pytest.raises(InvalidValueError, match="pair must be a ModelPair"):
+        DeraDecoder(pair)
 
 
 def test_the_last_position_can_be_used():

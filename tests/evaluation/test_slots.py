@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dera_rag.errors import InvalidValueError
 from dera_rag.evaluation.slot_lexicon import OTHER_CUISINES
 from dera_rag.evaluation.slots import (
     ATTRIBUTES,
@@ -346,6 +347,12 @@ def test_of_several_values_mentions_lists_all_and_parse_takes_the_first() -> Non
     text = "A cheap pub with high prices."
     assert [m.value for m in mentions(text) if m.attribute == "priceRange"] == ["cheap", "high"]
     assert parse(text)["priceRange"] == "cheap"
+
+
+def test_only_text_is_read() -> None:
+    for arguments in ((None,), (5,), ("A pub.", 5), ("A pub.", None, b"Aromi")):
+        with pytest.raises(InvalidValueError, match="must be a string"):
+            parse(*arguments)
 
 
 def test_the_record_settles_what_a_wording_leaves_open_and_adds_nothing() -> None:

@@ -89,6 +89,10 @@ def test_one_source_cannot_tell_a_spread():
     assert math.isnan(estimate.low)
 
 
+def test_a_seed_may_be_any_integer():
+    assert mean([0.0, 1.0, 3.0], seed=-5) == mean([0.0, 1.0, 3.0], seed=-5)
+
+
 def test_equal_seed_equal_interval():
     x = list(np.random.default_rng(0).normal(size=50))
     assert mean(x, seed=3) == mean(x, seed=3)

@@ -49,6 +49,13 @@ def test_refused_in_the_constructor(field, values):
             Sampling(**{field: value})
 
 
+@pytest.mark.parametrize("field", ["temperature", "top_p", "min_p", "repetition_penalty"])
+def test_what_is_not_finite_is_called_so(field):
+    for value in (math.nan, math.inf, -math.inf):
+        with pytest.raises(InvalidValueError, match=f"{field} must be finite, got {value}"):
+            Sampling(**{field: value})
+
+
 def test_integers_and_numpy_numbers_are_numbers():
     sampling = Sampling(
         temperature=0, top_k=np.int64(3), top_p=1, seed=np.int64(4), min_p=np.float64(0.5)

@@ -90,6 +90,21 @@ def test_unknown_device(saved):
         saved.load(device="warp")
 
 
+def test_an_absent_device(saved, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    with pytest.raises(InvalidValueError, match=r"'cuda:1' is not here: torch sees 1"):
+        saved.load(device="cuda:1")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    with pytest.raises(InvalidValueError, match="'cuda' is not here"):
+        saved.load(device=torch.device("cuda"))
+
+
+@pytest.mark.parametrize("template", ["alligned", "", 5, None])
+def test_a_chat_template_that_shows_no_message(saved, template):
+    with pytest.raises(InvalidValueError, match="neither a side nor a template"):
+        saved.load(chat_template=template)
+
+
 @pytest.mark.parametrize("side", ["reference", "aligned"])
 def test_unknown_places(saved, tmp_path, side):
     sources = {"reference": str(saved.reference), "aligned": str(saved.aligned)}

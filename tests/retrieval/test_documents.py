@@ -141,3 +141,5 @@ def test_documents_that_could_not_be_found_again_are_refused(text):
         Document(text, "text")
     with pytest.raises(InvalidValueError):
         Document("id", "text", {"n": 1})
+    with pytest.raises(InvalidValueError):
+        Document("id", "text", None)

@@ -118,6 +118,13 @@ def test_an_index_inside_its_own_folder_is_not_indexed(pages):
         assert report.passages == 5
 
 
+def test_another_index_on_the_way_is_no_document(pages, tmp_path):
+    run([pages], pages / "older")
+    report, _ = run([pages], tmp_path / "new")
+    assert names(report.added) == ["a.txt", "b.txt", "rows.jsonl"]
+    assert held(tmp_path / "new") == ALL
+
+
 def test_a_document_may_move_between_files(pages, tmp_path):
     run([pages], tmp_path / "out")
     (pages / "rows.jsonl").write_text('{"id": "row0", "text": "row number 0"}\n')

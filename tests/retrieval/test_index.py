@@ -115,6 +115,17 @@ def test_nonsense_is_refused(letters):
         VectorIndex.build([], letters)
 
 
+def test_what_is_no_document_is_refused_and_nothing_changes(letters):
+    index = VectorIndex.build([Document("a", "one")], letters)
+    before = contents(index)
+    for write in (index.add, index.replace):
+        with pytest.raises(InvalidValueError, match="no Document: 'two'"):
+            write([Document("b", "three"), "two"])
+    with pytest.raises(InvalidValueError, match="no Document: 't'"):
+        VectorIndex.build("text", letters)
+    assert contents(index) == before
+
+
 def test_an_embedder_that_returns_nonsense_is_named(letters):
     letters.embed = lambda texts: np.full((len(texts), 26), np.nan)
     with pytest.raises(InvalidValueError, match="'letters'"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from letter_embedder import LetterEmbedder
 
-from dera_rag.errors import DeraRagError, IndexFormatError, MissingFileError
+from dera_rag.errors import DeraRagError, IndexFormatError, MissingFileError, OutputError
 from dera_rag.retrieval import Chunking, Document, VectorIndex
 
 OLD = [Document("a", "old one"), Document("b", "old two", {"k": "v"})]
@@ -213,6 +213,16 @@ def test_foreign_and_outdated_folders_are_refused_and_left_alone(tmp_path):
         with pytest.raises(IndexFormatError, match=what):
             built(OLD).save(tmp_path)
     assert (tmp_path / "letter.txt").read_text() == "dear reader"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    for place in (file, file / "index"):
+        with pytest.raises(OutputError, match=r"notes\.txt") as refused:
+            built(OLD).save(place)
+        assert refused.value.hint
+    assert file.read_text() == "mine"
 
 
 def test_another_embedder_is_refused_by_name(tmp_path):

@@ -238,7 +238,8 @@ def resamples(count: int, n_resamples: int, seed: int) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _draws(count: int, n_resamples: int, seed: int) -> np.ndarray:
     share = np.full(count, 1 / count)
-    draws = np.random.default_rng(seed).multinomial(count, share, size=n_resamples)
+    # Seeds of a run may be any integer; numpy wants none below 0.
+    draws = np.random.default_rng(seed % 2**64).multinomial(count, share, size=n_resamples)
     picks = draws.astype(np.float64)
     picks.flags.writeable = False
     return picks

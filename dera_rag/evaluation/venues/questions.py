@@ -127,12 +127,14 @@ def make_questions(
         n questions, kinds in turn.
 
     Raises:
-        InvalidValueError: An unknown kind or split, or places that cannot carry a kind.
+        InvalidValueError: An unknown kind or split, n < 0, or places that cannot carry a kind.
     """
     if not kinds or set(kinds) - set(KINDS) or split not in SPLITS:
         raise InvalidValueError(
             f"no questions of kinds {list(kinds)!r}, split {split!r}", hint=f"{KINDS}; {SPLITS}"
         )
+    if n < 0:
+        raise InvalidValueError(f"cannot ask {n} questions", hint="n ≥ 0")
     rng = random.Random(f"venue questions {seed} {split}")
     by_name = {place.name: place for place in places}
     questions = []
