@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _WRITTEN = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-_SETTINGS: dict[str, Any] = {**_WRITTEN, "coerce_one_of": True}
+_SETTINGS: Any = {**_WRITTEN, "coerce_one_of": True}
 # Keywords whose values are data, and those whose values hold schemas under names of their own.
 _DATA = frozenset({"enum", "const", "default", "examples", "required"})
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})

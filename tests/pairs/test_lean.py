@@ -139,13 +139,13 @@ def test_the_embedding_table_as_output_layer():
     """A tied table need not be copied; both of its products give the same."""
     ordinary = llama(tie_word_embeddings=True)
     model = LeanModel(copy.deepcopy(ordinary), copy_head=False)
-    assert isinstance(model._head, SharedHead)
+    assert isinstance(model.head, SharedHead)
     check_against(ordinary, LeanRows(model, VOCAB))
     x = torch.randn(12, 32)
     with torch.no_grad():
         expected = ordinary.lm_head(x)
-        torch.testing.assert_close(model._head(x), expected)
-        torch.testing.assert_close(model._head(x[:3]), expected[:3])
+        torch.testing.assert_close(model.head(x), expected)
+        torch.testing.assert_close(model.head(x[:3]), expected[:3])
 
 
 @torch.inference_mode()
@@ -189,8 +189,8 @@ def test_no_logits_but_those_that_are_read(tmp_path, monkeypatch):
     """A prompt of 100 tokens gives one row of logits, whatever its length."""
     model = packed(llama())
     heights = []
-    head = model._head
-    monkeypatch.setattr(model, "_head", lambda x: heights.append(len(x)) or head(x))
+    head = model.head
+    monkeypatch.setattr(model, "head", lambda x: heights.append(len(x)) or head(x))
     with torch.inference_mode():
         LeanRows(model, VOCAB).join([[40] * 100])
     assert heights == [4]
@@ -244,7 +244,7 @@ class TestCopiedHead:
         ModelPair.from_pretrained(*tied, **defaults | settings)
         for model, _ in tied:
             assert model.lm_head.weight is model.model.embed_tokens.weight
-            assert isinstance(packed(model)._head, SharedHead) is not copied
+            assert isinstance(packed(model).head, SharedHead) is not copied
 
 
 class TestChoice:
