@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from typing import Literal
 
 from dera_rag.errors import InvalidValueError
@@ -82,7 +83,7 @@ class Usage:
 
 def _json_number(value: float) -> float | None:
     """NaN and the infinities have no JSON form: they become null."""
-    return value if math.isfinite(value) else None
+    return float(value) if math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,9 +249,9 @@ class LambdaDecision:
     plausibility: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a λ or a plausibility that cannot be decoded with."""
-        check_lam(self.lam)
-        check_plausibility(self.plausibility)
+        """Refuse a λ or a plausibility that cannot be decoded with; keep both as floats."""
+        object.__setattr__(self, "lam", check_lam(self.lam))
+        object.__setattr__(self, "plausibility", check_plausibility(self.plausibility))
 
     def to_dict(self) -> dict[str, Json]:
         """A JSON-able form."""
@@ -327,7 +328,8 @@ def check_lam(lam: float) -> float:
     Raises:
         InvalidValueError: λ is NaN, infinite, negative or no number.
     """
-    if isinstance(lam, bool) or not isinstance(lam, (int, float)):
+    # Real, since a policy may compute with numpy.
+    if isinstance(lam, bool) or not isinstance(lam, Real):
         raise InvalidValueError(
             f"λ must be a number, got {lam!r}", hint="use a float ≥ 0, e.g. 1.0"
         )
@@ -345,7 +347,7 @@ def check_plausibility(share: float) -> float:
     Raises:
         InvalidValueError: It is no number in [0, 1].
     """
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share <= 1:
+    if isinstance(share, bool) or not isinstance(share, Real) or not 0 <= share <= 1:
         raise InvalidValueError(
             f"plausibility must be a number in [0, 1], got {share!r}",
             hint="a share of the aligned model's highest probability, e.g. 0.1; 0 keeps all tokens",

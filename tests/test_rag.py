@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import numpy as np
 import pytest
 
 from dera_rag import DeraDecoder, RagPipeline, Sampling, VectorIndex
@@ -347,6 +348,13 @@ class TestRefusals:
     def test_top_k(self, pair, top_k):
         with pytest.raises(InvalidValueError, match="top_k"):
             RagPipeline(pair, Shelf(), top_k=top_k)
+
+    def test_lam_may_be_an_array(self, pipeline):
+        answers = pipeline.ask_batch(QUESTIONS, np.array([0.0, 0.5, 1.5], dtype=np.float32))
+        assert [answer.decision.lam for answer in answers] == [0.0, 0.5, 1.5]
+        # Traces differ in their last digits where drafts helped.
+        one, other = pipeline.ask("Why?", np.float32(0.5)), pipeline.ask("Why?", 0.5)
+        assert (one.text, one.decision) == (other.text, other.decision)
 
     def test_numbers_that_do_not_match(self, pipeline):
         with pytest.raises(InvalidValueError, match="2 λ for 3"):

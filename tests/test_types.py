@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,6 +111,20 @@ def test_lam_must_be_a_number(lam):
 
 def test_whole_numbers_become_floats():
     assert isinstance(check_lam(2), float)
+
+
+def test_a_policy_may_compute_with_numpy():
+    decision = LambdaDecision(
+        np.float32(0.5), "why", {"margin": np.float32(0.25)}, plausibility=np.float32(0.125)
+    )
+    assert type(decision.lam) is type(decision.plausibility) is float
+    assert json.loads(json.dumps(decision.to_dict())) == {
+        "lam": 0.5,
+        "reason": "why",
+        "signals": {"margin": 0.25},
+        "policy": "constant",
+        "plausibility": 0.125,
+    }
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, NAN, "0.1", True, None])

@@ -83,6 +83,7 @@ def read_lams(lam: Lam | Sequence[Lam] | None, count: int, default: Lam) -> list
     """
     if lam is None:
         return [default] * count
+    lam = lam.tolist() if hasattr(lam, "tolist") else lam
     if isinstance(lam, str) or not isinstance(lam, Sequence):
         return [checked_lam(lam)] * count
     if len(lam) != count:
