@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 from dera_rag.decoding.mixer import AffineMixer, LinearMixer, Mixer
@@ -36,9 +37,9 @@ def check_budget(max_segments: Any) -> int:
     Raises:
         InvalidValueError: Not an integer ≥ 1.
     """
-    if isinstance(max_segments, bool) or not isinstance(max_segments, int) or max_segments < 1:
+    if isinstance(max_segments, bool) or not isinstance(max_segments, Integral) or max_segments < 1:
         raise InvalidValueError(f"max_segments must be an integer ≥ 1, got {max_segments!r}")
-    return max_segments
+    return int(max_segments)
 
 
 def check_truncation(sampling: Sampling) -> None:

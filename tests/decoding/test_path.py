@@ -444,6 +444,12 @@ class TestRefusals:
         with pytest.raises(InvalidValueError, match="max_segments"):
             decoder.path("The pub", max_segments=budget)
 
+    def test_a_budget_of_numpy(self, decoder):
+        few, many = (
+            decoder.path("The pub", max_segments=n, sampling=GREEDY) for n in (np.int64(2), 2)
+        )
+        assert few == many
+
     def test_prompts_and_stops_as_generate(self, decoder):
         with pytest.raises(PromptError):
             decoder.path("")
