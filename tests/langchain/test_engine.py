@@ -2,12 +2,10 @@
 
 import asyncio
 import gc
-import resource
 import threading
 import weakref
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -247,12 +245,6 @@ class TestCancellation:
         assert "".join(pieces) == answer.generation.text
 
 
-def _resident():
-    """Bytes of memory this process holds; 1 where the system does not say."""
-    file = Path("/proc/self/statm")
-    return int(file.read_text().split()[1]) * resource.getpagesize() if file.exists() else 1
-
-
 def _drained(engine):
     """Wait until the decoding thread has nothing to do and is gone."""
     thread = engine._thread
@@ -290,42 +282,3 @@ class TestConcurrency:
         assert widest > 8
         assert len(model.batch(TALKS[:3], [{"tags": [str(i)]} for i in range(3)])) == 3
         assert model.batch([]) == []
-
-    def test_mixed_calls_from_16_threads(self, cases):
-        """No deadlock, no growth, and each answer is that of its call alone."""
-        pair = TablePair(TOKENIZER)
-        model = ChatDeRa(pair=pair, max_tokens=8)
-        count = cases(160, 1000)
-
-        def ask(i):
-            call = {"seed": i % 40, "dera_lambda": (0.0, 0.5, 1.0)[i % 3], "stop": ["zz"]}
-            talk = TALKS[i % 40]
-            kind = i % 5
-            if kind == 0:
-                return "".join(chunk.content for chunk in model.stream(talk, **call))
-            if kind == 1:
-                next(model.stream(talk, **call)).content  # noqa: B018 - and abandon it
-                return None
-            if kind == 2:
-                return asyncio.run(model.ainvoke(talk, **call)).content
-            if kind == 3:
-                return model.batch([talk, talk], **call)[1].content
-            return model.invoke(talk, **call).content
-
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(ask, range(80)))  # what is made once is made
-            pair.sessions.clear()
-            gc.collect()
-            before = _resident()
-            answers = list(pool.map(ask, range(count)))
-            pair.sessions.clear()
-            gc.collect()
-            after = _resident()
-        for i in range(0, count, 7):
-            if answers[i] is not None:
-                alone = model.invoke(
-                    TALKS[i % 40], seed=i % 40, dera_lambda=(0.0, 0.5, 1.0)[i % 3], stop=["zz"]
-                )
-                assert answers[i] == alone.content
-        assert abs(after - before) <= 0.05 * before
-        _drained(model.engine)
