@@ -32,7 +32,7 @@ class Structure:
         tools: What it may call, in OpenAI's form.
         forced: Whether it must call one of them.
         form: How calls are written.
-        trigger: What in running text begins a call; None where only a special token does.
+        begins: What of a call is the first to be seen in running text.
         grammar: What it keeps to; None for any text.
         whole: Whether nothing but the structure is said, so that stop strings do not cut it.
     """
@@ -40,7 +40,7 @@ class Structure:
     tools: tuple[Tool, ...] = ()
     forced: bool = False
     form: ToolForm | None = None
-    trigger: str | None = None
+    begins: str = ""
     grammar: Grammar | None = None
     whole: bool = False
 
@@ -82,11 +82,6 @@ class ChatCall:
         """How calls are written; only where there are tools."""
         assert self.structure.form is not None  # noqa: S101 - `read_structure` saw to it
         return self.structure.form
-
-    @property
-    def trigger(self) -> str | None:
-        """What in running text begins a call."""
-        return self.structure.trigger
 
     def start(self, listener: Listener | None = None) -> Future[Answer]:
         """Ask for the answer."""
@@ -138,7 +133,7 @@ def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> St
         tuple(kept),
         forced,
         form,
-        form.trigger(engine.pair.tokenizer),
+        form.begins(engine.pair.tokenizer),
         engine.grammar(text, budget),
         whole=forced or schema is not None,
     )

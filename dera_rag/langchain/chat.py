@@ -18,6 +18,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
+from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.langchain.calls import (
     STRUCTURE_SETTINGS,
     ChatCall,
@@ -27,7 +28,7 @@ from dera_rag.langchain.calls import (
 )
 from dera_rag.langchain.following import afollow, await_answer, follow, wait
 from dera_rag.langchain.jobs import Answer
-from dera_rag.langchain.messages import PlainMessages, encode_messages
+from dera_rag.langchain.messages import PlainMessages, encode_messages, text_of
 from dera_rag.langchain.replies import Shown, read_reply
 from dera_rag.langchain.settings import DeRaSettings
 
@@ -147,6 +148,8 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
     ) -> int:
         """Length of the prompt that a conversation becomes; loads the pair.
 
+        A part of one, which the chat template does not take for itself, is as long as its texts.
+
         Args:
             messages: The conversation.
             tools: What the model may call, as `bind_tools` takes it.
@@ -154,7 +157,10 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
         """
         shown = [convert_to_openai_tool(tool) for tool in tools or ()]
         prompts = self._shared_engine().prompts
-        return len(encode_messages(prompts, messages, self.plain_messages, shown))
+        try:
+            return len(encode_messages(prompts, messages, self.plain_messages, shown))
+        except PromptError:
+            return sum(len(self.get_token_ids(text_of(message))) for message in messages)
 
     def bind_tools(
         self,
@@ -209,7 +215,6 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
         Raises:
             InvalidValueError: An unknown method or keyword, or no schema.
         """
-        from dera_rag.errors import InvalidValueError
         from dera_rag.langchain.structured import structured
 
         unknown = set(kwargs) - {"strict"}

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from langchain_core.documents import Document
@@ -18,6 +19,8 @@ from dera_rag.protocols import ConfigurablePolicy, LambdaPolicy, MeasuringPolicy
 from dera_rag.types import Evidence, LambdaDecision, Passage
 
 _WITHOUT_EVIDENCE = 1.0
+# Sums of float32 products reach a little beyond 1.
+_ROUNDING = 1e-3
 
 
 def read_evidence(
@@ -123,12 +126,30 @@ def _passage(item: Any) -> tuple[Passage, str]:
             f"no passage: {item!r:.80}",
             hint='{"id": "a", "text": "…", "relevance_score": 0.8}, or a Document',
         )
-    score = values["relevance_score"]
-    if score is None:
-        score = math.nan
-    elif isinstance(score, bool) or not isinstance(score, (int, float)):
-        raise InvalidValueError(
-            f"relevance_score must be a number, got {score!r}", hint="in [0, 1]"
-        )
-    passage = Passage(str(values["id"] or ""), values["text"], float(score))
+    passage = Passage(str(values["id"] or ""), values["text"], _score(values["relevance_score"]))
     return passage, str(values["corpus"] or "")
+
+
+def _score(value: object) -> float:
+    """Relevance in [0, 1]; NaN where there is none.
+
+    Raises:
+        InvalidValueError: No number, or one on another scale.
+    """
+    if value is None:
+        return math.nan
+    # numpy's numbers are `Real` too.
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise InvalidValueError(
+            f"relevance_score must be a number, got {value!r}", hint="in [0, 1]"
+        )
+    score = float(value)
+    if math.isnan(score):
+        return score
+    # Cosines may be negative; anything beyond is a distance or a logit, which λ must not go by.
+    if not -1 <= score <= 1 + _ROUNDING:
+        raise InvalidValueError(
+            f"relevance_score must be in [0, 1], got {value!r}",
+            hint="higher is better; ScoredRetriever(embeddings=…) makes such scores",
+        )
+    return min(1.0, max(0.0, score))

@@ -153,6 +153,12 @@ class ToolForm:
         found, _ = self._trigger(silent)
         return None if found in silent else found
 
+    def begins(self, tokenizer: PreTrainedTokenizerBase) -> str:
+        """What of a call is the first to be seen in running text; "" where nothing of it is."""
+        silent = {x.content: i for i, x in tokenizer.added_tokens_decoder.items() if x.special}
+        trigger, begun = self._trigger(silent)
+        return begun.strip() if trigger in silent else trigger
+
     def _trigger(self, control: Mapping[str, int]) -> tuple[str, str]:
         """What in running text begins a call, and what of the opening follows it."""
         for token in sorted(control, key=len, reverse=True):

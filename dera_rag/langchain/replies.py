@@ -128,16 +128,15 @@ class Shown:
 
     def _before_calls(self, text: str) -> str:
         """Text up to where a call begins, or may be about to."""
-        trigger = self.call.trigger
-        if self.call.forced or trigger is None:
+        begins = self.call.structure.begins
+        if self.call.forced or not begins:
             return ""
-        at = text.find(trigger)
-        if at >= 0:
-            return text[:at]
-        for size in range(min(len(trigger) - 1, len(text)), 0, -1):
-            if text.endswith(trigger[:size]):
-                return text[:-size]
-        return text
+        shown = text.partition(begins)[0]
+        for size in range(min(len(begins) - 1, len(text)), 0, -1):
+            if len(shown) == len(text) and text.endswith(begins[:size]):
+                shown = text[:-size]
+        # Space before a call may belong to it.
+        return shown.rstrip()
 
 
 def usage_of(made: Generation) -> UsageMetadata:

@@ -6,6 +6,7 @@ import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import BaseCallbackHandler, UsageMetadataCallbackHandler
@@ -18,6 +19,7 @@ from langchain_core.messages import (
     RemoveMessage,
     SystemMessage,
     ToolMessage,
+    trim_messages,
 )
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.rate_limiters import BaseRateLimiter
@@ -435,6 +437,20 @@ class TestEvidence:
             talk = [HumanMessage("a"), ToolMessage("A", tool_call_id="1", artifact=[found])]
             assert self.dera(cached.invoke(talk))["lam"] == lam
 
+    def test_scores_are_relevance(self, auto):
+        """Of numpy or negative cosines too; a distance or a logit would turn λ upside down."""
+
+        def top(score):
+            item = {"id": "a", "text": "- name: A", "relevance_score": score}
+            return self.dera(auto.invoke(TALK, dera_evidence=[item]))["signals"]["top_score"]
+
+        assert top(np.float32(0.5)) == 0.5
+        assert (top(-0.2), top(1.0005), top(1)) == (0.0, 1.0, 1.0)
+        assert top(None) is top(float("nan")) is None
+        for other in (3.2, -7.0, float("inf")):
+            with pytest.raises(InvalidValueError, match=r"must be in \[0, 1\]"):
+                top(other)
+
     @pytest.mark.parametrize(
         "evidence", ["text", {"id": "a"}, [{"id": "a"}], [{"text": "a", "relevance_score": "high"}]]
     )
@@ -503,6 +519,24 @@ class TestLangChain:
             ids, 0.5, Sampling(seed=3, max_new_tokens=12, repetition_penalty=1.8)
         )
         assert model.invoke(TALK, repetition_penalty=1.8).content == expected.text
+
+    def test_trimming_by_the_models_own_count(self, saved):
+        """LangChain counts parts of a conversation that a strict template would refuse."""
+        strict = (
+            "{% for m in messages %}{% if (m.role == 'user') != (loop.index0 % 2 == 0) %}"
+            "{{ raise_exception('turns alternate') }}{% endif %}{{ m.content }}</s>{% endfor %}"
+        )
+        model = ChatDeRa(pair=saved.load(chat_template=strict))
+        talk = [
+            HumanMessage("one two three"),
+            AIMessage("four five six"),
+            HumanMessage("seven"),
+        ]
+        most = model.get_num_tokens_from_messages(talk) - 1
+        kept = trim_messages(talk, max_tokens=most, token_counter=model, start_on="human")
+        assert kept == talk[2:]
+        with pytest.raises(PromptError, match="more than text"):
+            model.get_num_tokens_from_messages([HumanMessage([{"type": "image"}])])
 
     def test_with_config_and_deep_copies(self, model):
         assert model.with_config(tags=["a"]).invoke(TALK).content == model.invoke(TALK).content

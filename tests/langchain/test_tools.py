@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from chat_templates import MISTRAL
 from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import tool
@@ -183,6 +184,20 @@ class TestCalls:
         assert model.invoke(ASK).content == "a <tool or <tool_cal b"
         assert joined(model.stream(ASK)).content == "a <tool or <tool_cal b"
 
+    def test_words_are_streamed_where_only_a_special_token_begins_a_call(self):
+        """As in Mistral's templates, whose `[TOOL_CALLS]` is no part of the text."""
+        listed = MISTRAL.replace("[TOOL_CALLS]", "<|im_start|>")
+        call = '<|im_start|> [{"name": "get_weather", "arguments": {"location": "Oslo"}}]'
+        for said, calls in (("Let me see. Well", 0), ('It is [{"a": 1}] or [', 0), ("Wait. ", 1)):
+            pair = UnderstandingPair(lambda _, s=said + call * calls: s, listed)
+            asked = ChatDeRa(pair=pair, temperature=0.0, dera_lambda=0.5, max_tokens=160)
+            model = asked.bind_tools([get_weather])
+            whole, chunks = model.invoke(ASK), list(model.stream(ASK))
+            assert whole.content == joined(chunks).content == said
+            assert len(whole.tool_calls) == len(joined(chunks).tool_calls) == calls
+            # Most of it was there before the end.
+            assert len("".join(chunk.content for chunk in chunks[:-1])) >= len(said) - 2
+
     def test_several_calls(self):
         text = "\n".join(call_text("add", {"a": i}) for i in (1, 2))
         both = understanding(text).bind_tools([add])
@@ -322,7 +337,7 @@ class TestRefusals:
         bound = model._read_call(
             [HumanMessage(ASK)], None, model.bind_tools([add], tool_choice="any").kwargs
         )
-        structure = Structure(bound.tools, True, bound.form, bound.trigger)
+        structure = Structure(bound.tools, True, bound.form, bound.structure.begins)
         asked = ChatCall(**{**vars(call), "structure": structure})
         with pytest.raises(OutputParserException, match="none was"):
             read_reply(asked, answer)
