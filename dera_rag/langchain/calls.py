@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import BaseMessage
 
 from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.call_settings import CallSettings
 from dera_rag.langchain.engine import Engine
 from dera_rag.langchain.jobs import Answer, Listener
-from dera_rag.langchain.settings import CallSettings
 from dera_rag.langchain.turns import Tool
 from dera_rag.types import LambdaDecision
 

@@ -19,6 +19,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
 
 from dera_rag.errors import InvalidValueError, PromptError
+from dera_rag.langchain.call_settings import read_call_settings
 from dera_rag.langchain.calls import (
     STRUCTURE_SETTINGS,
     ChatCall,
@@ -307,7 +308,7 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
         self, messages: Sequence[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
     ) -> ChatCall:
         """One call, checked before anything is loaded, with its prompt and λ."""
-        settings = self._read_settings(stop, kwargs, *STRUCTURE_SETTINGS)
+        settings = read_call_settings(self, stop, kwargs, *STRUCTURE_SETTINGS)
         engine = self._shared_engine()
         tools = shown_tools(kwargs)
         prompt = encode_messages(engine.prompts, messages, self.plain_messages, tools)

@@ -19,12 +19,13 @@ from langchain_core.language_models import BaseLLM, LangSmithParams
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 from pydantic import ConfigDict, Field
 
+from dera_rag.langchain.call_settings import CALL_SETTINGS, CallSettings, read_call_settings
 from dera_rag.langchain.engine import Engine
 from dera_rag.langchain.following import afollow, follow
 from dera_rag.langchain.jobs import Answer, Listener
 from dera_rag.langchain.messages import question_in
 from dera_rag.langchain.replies import logprobs_for, metadata_of, usage_of
-from dera_rag.langchain.settings import CALL_SETTINGS, CallSettings, DeRaSettings
+from dera_rag.langchain.settings import DeRaSettings
 from dera_rag.types import LambdaDecision
 
 
@@ -228,7 +229,7 @@ class DeRaLLM(DeRaSettings, BaseLLM):
                 yield chunk
 
     def _read(self, prompt: str, stop: list[str] | None, kwargs: dict[str, Any]) -> _Completion:
-        settings = self._read_settings(stop, kwargs)
+        settings = read_call_settings(self, stop, kwargs)
         engine = self._shared_engine()
         ids = engine.prompts.plain(prompt)
         decision = self._decide(settings, partial(question_in, prompt), (), ids)

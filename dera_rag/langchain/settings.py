@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast
 
 from langchain_core.language_models import LangSmithParams
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.call_settings import FIELDS, MOST_LOGPROBS, REMOTE, CallSettings
 from dera_rag.langchain.engine import Engine
 from dera_rag.langchain.evidence import decide, default_policy, policy_hash, read_evidence
 from dera_rag.langchain.source import Source
@@ -19,46 +18,7 @@ from dera_rag.policies import ConstantPolicy
 from dera_rag.protocols import LambdaPolicy
 from dera_rag.types import LambdaDecision, check_lam
 
-if TYPE_CHECKING:
-    from dera_rag.numerics import Sampling
-
-# What a call may set; the fields of the same names hold the defaults.
-_SAMPLING = (
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "top_k",
-    "min_p",
-    "repetition_penalty",
-    "seed",
-)
-_CALL = ("dera_lambda", *_SAMPLING, "logprobs", "top_logprobs")
-CALL_SETTINGS = frozenset({*_CALL, "dera_evidence"})
-# LangChain's standard settings of a remote service: accepted, without meaning in this process.
-_REMOTE = frozenset({"api_key", "base_url", "max_retries", "stream", "streaming", "timeout"})
 _MEASURED_TOKENS = 4
-_MOST_LOGPROBS = 20
-
-
-@dataclass(frozen=True)
-class CallSettings:
-    """One call's settings, checked.
-
-    Attributes:
-        lam: λ ≥ 0 or "auto".
-        sampling: How tokens are drawn.
-        stops: Strings that end the answer.
-        logprobs: Whether log-probabilities are returned.
-        top_logprobs: How many alternatives come with each.
-        evidence: What was given as `dera_evidence`.
-    """
-
-    lam: float | Literal["auto"]
-    sampling: Sampling
-    stops: tuple[str, ...]
-    logprobs: bool
-    top_logprobs: int
-    evidence: object
 
 
 class DeRaSettings(BaseModel):
@@ -83,7 +43,7 @@ class DeRaSettings(BaseModel):
     seed: int | None = None
     stop: list[str] | None = None
     logprobs: bool = False
-    top_logprobs: int | None = Field(default=None, ge=0, le=_MOST_LOGPROBS)
+    top_logprobs: int | None = Field(default=None, ge=0, le=MOST_LOGPROBS)
     engine: Engine | None = Field(default=None, exclude=True, repr=False)
 
     @model_validator(mode="before")
@@ -95,7 +55,7 @@ class DeRaSettings(BaseModel):
         return {
             name: value
             for name, value in values.items()
-            if name not in _REMOTE and value is not None
+            if name not in REMOTE and value is not None
         }
 
     @field_validator("stop", mode="before")
@@ -177,7 +137,7 @@ class DeRaSettings(BaseModel):
 
     def _told(self, *more: str) -> dict[str, Any]:
         """What an answer depends on: response caches key on it."""
-        told = {name: getattr(self, name) for name in (*_CALL, "stop", *more)}
+        told = {name: getattr(self, name) for name in (*FIELDS, "stop", *more)}
         # A call may ask for "auto" too, so its policy is always told.
         told |= {"dera_corpus": self.dera_corpus, "dera_policy": policy_hash(self.dera_policy)}
         if self._source.token is not None:
@@ -193,44 +153,6 @@ class DeRaSettings(BaseModel):
         if stop or self.stop:
             params["ls_stop"] = list(stop or self.stop or ())
         return params
-
-    def _read_settings(
-        self, stop: list[str] | None, kwargs: Mapping[str, Any], *also: str
-    ) -> CallSettings:
-        """Settings of one call, checked before anything is loaded.
-
-        Args:
-            stop: Strings that end the answer; None for the field's.
-            kwargs: What the call sets.
-            also: Names that are read elsewhere.
-
-        Raises:
-            InvalidValueError: An unknown name, or a value out of its range.
-        """
-        from dera_rag.decoding.requests import read_stops
-        from dera_rag.numerics import Sampling
-
-        known = [*_CALL, "dera_evidence", *also]
-        unknown = set(kwargs) - set(known) - _REMOTE
-        if unknown:
-            raise InvalidValueError(f"unknown settings {sorted(unknown)}", hint=f"one of {known}")
-        chosen = {
-            name: getattr(self, name) if kwargs.get(name) is None else kwargs[name]
-            for name in _CALL
-        }
-        lam = chosen["dera_lambda"]
-        sampling = {name: chosen[name] for name in _SAMPLING if name != "max_tokens"}
-        longest = _whole("max_tokens", chosen["max_tokens"], 1, sys.maxsize)
-        return CallSettings(
-            lam if lam == "auto" else check_lam(lam),
-            Sampling(max_new_tokens=longest, **sampling),
-            read_stops(self.stop if stop is None else stop),
-            bool(chosen["logprobs"]),
-            _whole("top_logprobs", chosen["top_logprobs"] or 0, 0, _MOST_LOGPROBS)
-            if chosen["logprobs"]
-            else 0,
-            kwargs.get("dera_evidence"),
-        )
 
     def _decide(
         self,
@@ -255,15 +177,3 @@ class DeRaSettings(BaseModel):
             return asked.result().generation.trace.mean_kl
 
         return decide(policy, question() if needed else "", evidence, measure)
-
-
-def _whole(name: str, value: object, least: int, most: int) -> int:
-    """A whole number in a range.
-
-    Raises:
-        InvalidValueError: Another value.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        span = f"in [{least}, {most}]" if most < sys.maxsize else f"≥ {least}"
-        raise InvalidValueError(f"{name} must be an integer {span}, got {value!r}")
-    return value
