@@ -160,6 +160,7 @@ class GrammarState:
     Attributes:
         plan: Tokens that would end it from here; None if no way was found.
         ended: Whether nothing can follow.
+        begun: Whether something has to be closed, or had to be: not so in text around a structure.
     """
 
     def __init__(self, grammars: Grammars, matcher: LLMatcher, room: int) -> None:
@@ -167,6 +168,7 @@ class GrammarState:
         self._matcher = matcher
         self.plan = grammars.closer.find(matcher, min(room, LONGEST))
         self.ended = False
+        self.begun = bool(self.plan)
 
     def mask(self) -> Tensor:
         """`[V]` bool: which tokens may come next.
@@ -196,6 +198,7 @@ class GrammarState:
             plan = self._next_plan(token, room - 1)
             if plan is not None:
                 self.plan = plan
+                self.begun = self.begun or bool(plan)
                 self.ended = self._matcher.is_stopped()
                 return token
             self._matcher.rollback(1)

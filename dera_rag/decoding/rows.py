@@ -116,7 +116,11 @@ class Row:
         self.token_ids.append(token)
         self.lams.append(lam)
         self.columns.append(columns)
-        ending = self.words.ending(self.token_ids, self.request.sampling.max_new_tokens)
+        # A stop string in a structure, a brace in JSON, would cut it in half.
+        cutting = self.structure is None or not self.structure.begun
+        ending = self.words.ending(
+            self.token_ids, self.request.sampling.max_new_tokens, cutting=cutting
+        )
         if self.structure is not None and self.structure.ended:
             ending = Ending("stop", self.words.decode(self.token_ids))
         if ending is not None:

@@ -84,16 +84,19 @@ class Detokenizer:
         )
         return str(text)
 
-    def ending(self, token_ids: Sequence[int], longest: int) -> Ending | None:
+    def ending(
+        self, token_ids: Sequence[int], longest: int, *, cutting: bool = True
+    ) -> Ending | None:
         """Whether the last token ends the answer; None if it goes on.
 
         Args:
             token_ids: The answer so far, at least one token.
             longest: Most tokens an answer may have.
+            cutting: Whether stop strings end it.
         """
         last = token_ids[-1]
         cut = None
-        if self.stops and last not in self.stop_ids:
+        if cutting and self.stops and last not in self.stop_ids:
             cut = self.cut(self.decode(token_ids))
         if last in self.stop_ids or cut is not None:
             return Ending("stop", self.decode(token_ids)[:cut])

@@ -34,7 +34,6 @@ class Structure:
         form: How calls are written.
         begins: What of a call is the first to be seen in running text.
         grammar: What it keeps to; None for any text.
-        whole: Whether nothing but the structure is said, so that stop strings do not cut it.
     """
 
     tools: tuple[Tool, ...] = ()
@@ -42,7 +41,6 @@ class Structure:
     form: ToolForm | None = None
     begins: str = ""
     grammar: Grammar | None = None
-    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,7 +87,7 @@ class ChatCall:
             self.prompt,
             self.decision.lam,
             self.settings.sampling,
-            () if self.structure.whole else self.settings.stops,
+            self.settings.stops,
             plausibility=self.decision.plausibility,
             grammar=self.structure.grammar,
             alternatives=self.settings.top_logprobs,
@@ -118,7 +116,7 @@ def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> St
     if not kept and schema is None:
         return Structure()
     if not kept:
-        return Structure(grammar=engine.grammar(json_grammar(schema), budget), whole=True)
+        return Structure(grammar=engine.grammar(json_grammar(schema), budget))
     from dera_rag.langchain.forms import ToolForm
 
     form = ToolForm.of(engine.prompts)
@@ -135,7 +133,6 @@ def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> St
         form,
         form.begins(engine.pair.tokenizer),
         engine.grammar(text, budget),
-        whole=forced or schema is not None,
     )
 
 

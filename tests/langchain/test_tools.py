@@ -198,6 +198,22 @@ class TestCalls:
             # Most of it was there before the end.
             assert len("".join(chunk.content for chunk in chunks[:-1])) >= len(said) - 2
 
+    @pytest.mark.parametrize("stop", ["}", "Oslo", '"', "</tool_call>", "name"])
+    @pytest.mark.parametrize("choice", [None, "any"])
+    def test_a_stop_string_does_not_cut_a_call(self, stop, choice):
+        said = "" if choice else "Let me see. "
+        text = said + call_text("get_weather", {"location": "Oslo"})
+        model = understanding(text).bind_tools([get_weather], tool_choice=choice)
+        for answer in (model.invoke(ASK, stop=[stop]), joined(model.stream(ASK, stop=[stop]))):
+            assert [call["args"] for call in answer.tool_calls] == [{"location": "Oslo"}]
+            assert answer.content == said
+
+    def test_a_stop_string_cuts_the_words_before(self):
+        text = "Let me see. " + call_text("get_weather", {"location": "Oslo"})
+        answer = understanding(text).bind_tools([get_weather]).invoke(ASK, stop=[" see"])
+        assert (answer.content, answer.tool_calls) == ("Let me", [])
+        assert answer.response_metadata["finish_reason"] == "stop"
+
     def test_several_calls(self):
         text = "\n".join(call_text("add", {"a": i}) for i in (1, 2))
         both = understanding(text).bind_tools([add])
