@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dera_rag.cli import reports
+from dera_rag.cli import exports, reports
 from dera_rag.cli.validate_scorers import validate_scorers
 
 if TYPE_CHECKING:
     from dera_rag.evaluation.runner import Progress, RunSummary
     from dera_rag.evaluation.suites import Suite
+    from dera_rag.evaluation.tasks import Task
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -120,7 +121,10 @@ def rescore(
 
 @app.command("validate")
 def validate(suite: _SuiteArgument) -> None:
-    """Check a suite's values, and show what it asks and how it judges; no model is loaded."""
+    """Check a suite's values and its data, and show what it asks and how it judges.
+
+    No model is loaded. Questions are read, from the hub where the suite names no folder.
+    """
     from dera_rag.cli import screen
     from dera_rag.evaluation.suites import find_suite, load_suite
 
@@ -129,12 +133,14 @@ def validate(suite: _SuiteArgument) -> None:
     console.print(f"{read.name}: {read.about}\n", style="bold", soft_wrap=True)
     console.print(screen.facts(_facts(read)))
     for section in read.tasks:
-        card = section.make_task(read.folder).card
+        task = section.make_task(read.folder)
+        card = task.card
         console.print(f"\n{section.name}", style="bold")
         judged = ", ".join(scorer.name for scorer in section.scorers) or "by nothing"
         rows = {
             "asks": card.about,
             "data": f"{card.split}; {card.size}; {card.licence}",
+            "questions": _questions(task, given=read.answers == "given"),
             "judged": judged,
         }
         for anchor in card.anchors:
@@ -144,9 +150,24 @@ def validate(suite: _SuiteArgument) -> None:
         console.print(screen.facts(rows))
 
 
+def _questions(task: Task, *, given: bool) -> str:
+    """How many there are, with what stands beside them; why they cannot be told."""
+    from dera_rag.errors import MissingDependencyError, MissingFileError
+
+    try:
+        examples = task.examples(given=given)
+    except (MissingFileError, MissingDependencyError) as error:
+        return f"not read: {error}"
+    columns = sorted({name for example in examples for name in example.record})
+    beside = f"; beside them {', '.join(columns)}" if columns else ""
+    references = sum(bool(example.references) for example in examples)
+    return f"{len(examples)}, of them {references} with a reference{beside}"
+
+
 app.command("report")(reports.report)
 app.command("diff")(reports.diff)
 app.command("gate")(reports.gate)
+app.command("export")(exports.export)
 app.command("validate-scorers")(validate_scorers)
 
 

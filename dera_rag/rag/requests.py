@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError
@@ -83,7 +83,8 @@ def read_lams(lam: Lam | Sequence[Lam] | None, count: int, default: Lam) -> list
     """
     if lam is None:
         return [default] * count
-    lam = lam.tolist() if hasattr(lam, "tolist") else lam
+    given: Any = lam
+    lam = given.tolist() if hasattr(given, "tolist") else lam
     if isinstance(lam, str) or not isinstance(lam, Sequence):
         return [checked_lam(lam)] * count
     if len(lam) != count:
