@@ -48,6 +48,22 @@ def test_validate_shows_what_is_asked_without_a_model(run, monkeypatch):
     assert run("eval", "validate", "nothing-like-it").exit_code == 2
 
 
+def test_validate_reads_the_questions(run, tmp_path):
+    suite = tmp_path / "mine.yaml"
+    suite.write_text(
+        "suite: mine\nanswers: path\nlam: [0, 2]\ntasks: {mine: {task: own, questions: q.jsonl}}\n"
+    )
+    row = {"user_input": "Open?", "retrieved_contexts": ["Until nine."], "refrence": "nine"}
+    (tmp_path / "q.jsonl").write_text(json.dumps(row) + "\n")
+    shown = run("eval", "validate", suite)
+    # A misspelt column shows among those that stand beside the questions.
+    assert "1, of them 0 with a reference; beside them refrence" in shown.output
+    (tmp_path / "q.jsonl").write_text('{"question": "Open?"}\n')
+    refused = run("eval", "validate", suite)
+    assert refused.exit_code == 2
+    assert "user_input" in refused.output
+
+
 AXES = {"venues_hallucination": LOWER, "learned_naturalness": LOWER | {"direction": "higher"}}
 
 

@@ -122,6 +122,27 @@ def test_a_run_is_not_begun_over_another(finished):
         run(suite, whole)
 
 
+def test_a_run_that_never_answered_may_be_begun_anew(finished, tmp_path):
+    suite, whole = finished
+    copy = copied(whole, tmp_path)
+    for name in ("generations.jsonl", "scores.jsonl"):
+        (copy / name).write_text("")
+    assert run(suite, copy, workers=0).skipped == 0
+    assert (copy / "scores.jsonl").read_bytes() == (whole / "scores.jsonl").read_bytes()
+
+
+def test_rescoring_an_unfinished_run_is_refused(finished, tmp_path, monkeypatch):
+    _suite, whole = finished
+    copy = copied(whole, tmp_path)
+    lines = (whole / "generations.jsonl").read_bytes().splitlines(keepends=True)
+    (copy / "generations.jsonl").write_bytes(b"".join(lines[:-1]))
+    forbid_models(monkeypatch)
+    before = (copy / "scores.jsonl").read_bytes()
+    with pytest.raises(RunFolderError, match=r"1 of \d+ batches have no answers.*resume"):
+        rescore(copy, workers=0)
+    assert (copy / "scores.jsonl").read_bytes() == before
+
+
 def test_a_folder_has_one_run_at_a_time(finished):
     _suite, whole = finished
     with locked(whole), pytest.raises(RunFolderError, match="another run holds"):

@@ -22,6 +22,8 @@ def to_markdown(summary: Summary) -> str:
 def _facts(run: RunFacts) -> str:
     rows = [["answers", run.answers], ["λ", ", ".join(f"{lam:g}" for lam in run.lam)]]
     rows += [["pair", run.pair], ["seeds", ", ".join(map(str, run.seeds))]]
+    if run.limit is not None:
+        rows.append(["limit", f"at most {run.limit} questions of each section"])
     rows += [["policies", ", ".join(run.policies)]]
     rows += [[f"{name} weights", str(value)] for name, value in run.models.items()]
     rows += [["versions", ", ".join(f"{name} {v}" for name, v in run.versions.items() if v)]]

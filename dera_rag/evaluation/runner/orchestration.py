@@ -90,7 +90,7 @@ def run(
         progress: Called at the start and after every batch.
 
     Raises:
-        RunFolderError: The folder holds a run, is held by one, or its disk is full.
+        RunFolderError: The folder holds a run with answers, is held by one, or its disk is full.
         DeraRagError: The suite, its data or its models cannot be used.
     """
     file, folder = Path(suite), Path(out)
@@ -98,7 +98,11 @@ def run(
     read = load_suite(file)
     values = parse(file.read_text(encoding="utf-8"), file.name)
     with locked(folder):
-        if (folder / NAME).exists():
+        # A run that ended before its first answer, as when a model could not be loaded, is no loss.
+        if (folder / NAME).exists() and any(
+            (folder / name).exists() and (folder / name).stat().st_size
+            for name in (GENERATIONS, SCORES)
+        ):
             raise RunFolderError(
                 f"{str(folder)!r} holds a run already",
                 hint="`dera-rag eval resume` goes on with it; or name another folder",
@@ -158,7 +162,7 @@ def rescore(
         progress: As in `run`.
 
     Raises:
-        RunFolderError: As `resume`.
+        RunFolderError: As `resume`; also a run that is not finished.
         InvalidValueError: As `resume`; also a suite that would generate other answers.
     """
     folder = Path(out)
@@ -172,6 +176,7 @@ def rescore(
         if suite is not None:
             values = parse(Path(suite).read_text(encoding="utf-8"), Path(suite).name)
         plan = same_plan(before, read)
+        _check_answered(folder, before, read, plan)
         manifest = before.with_scorers(values, describe_scorers(read))
         scores = folder / SCORES
         if manifest.scoring == before.scoring:
@@ -180,6 +185,17 @@ def rescore(
             scores.replace(folder / f"scores-{before.scoring}.jsonl")
         manifest.save(folder)
         return _carry_on(folder, manifest, read, plan, workers=workers, progress=progress)
+
+
+def _check_answered(folder: Path, manifest: Manifest, suite: Suite, plan: Plan) -> None:
+    jobs = left_to_do(folder, manifest, suite, plan).jobs
+    missing = sum(job.generated is None for job in jobs)
+    if missing:
+        raise RunFolderError(
+            f"{str(folder)!r} is not finished: {missing} of {len(plan.batches)} batches have no "
+            "answers to score",
+            hint="`dera-rag eval resume` first",
+        )
 
 
 def _carry_on(

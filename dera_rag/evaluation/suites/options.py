@@ -42,7 +42,10 @@ def check_options(
             raise InvalidValueError(f"{where} has no option {name!r}", hint=hint)
     for name, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and name not in options:
-            raise InvalidValueError(f"{where}: the option {name!r} is missing")
+            raise InvalidValueError(
+                f"{where}: the option {name!r} is missing",
+                hint=f"write `{name}: …` beside its name",
+            )
     wanted = _hints(make)
     for name, value in options.items():
         kinds = _kinds(wanted.get(name))

@@ -61,7 +61,7 @@ def _top(summary: Summary) -> Html:
         "questions": f"{sum(section.questions for section in summary.sections):,}",
         "seeds": ", ".join(map(str, run.seeds)) if run.answers != "given" else "",
         "policies": ", ".join(run.policies),
-        "limit": "" if run.limit is None else f"first {run.limit} of each section",
+        "limit": "" if run.limit is None else f"at most {run.limit} questions of each section",
     }
     shown = (el("div", el("dt", k), el("dd", v)) for k, v in facts.items() if v)
     return el(
