@@ -79,18 +79,14 @@ class TestUnit(_Capable, ChatModelUnitTests):
         super().test_serdes(model, lambda name: dumpd(model))
 
 
+# `test_stream_time` measures where HTTP was recorded, and only streams where none was.
+@pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all in this test")
 class TestIntegration(_Capable, ChatModelIntegrationTests):
     """Calls."""
 
     @property
     def chat_model_params(self):
         return {"pair": PAIR, "temperature": 0.0, "dera_lambda": 0.5, "max_tokens": 128}
-
-    # It measures where HTTP was recorded, and only streams where none was.
-    @pytest.mark.vcr
-    @pytest.mark.filterwarnings("ignore:Benchmark fixture was not used at all in this test")
-    def test_stream_time(self, model, benchmark, vcr):
-        super().test_stream_time(model, benchmark, vcr)
 
 
 class TestIntegrationByToolCalls(TestIntegration):
