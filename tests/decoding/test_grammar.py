@@ -1,7 +1,9 @@
 """Answers that keep to a grammar: always valid, always closed, whatever the pair would write."""
 
+import datetime
 import json
 import random
+import uuid
 from typing import Annotated, Literal, Optional
 
 import pytest
@@ -46,7 +48,7 @@ def decode(pair, grammar, lam=0.5, *, seeds=(0,), budget=64, prompt="a", **sampl
 
 def _field(rng, depth):
     """A type that JSON can hold, and how it is bounded."""
-    kinds = ["str", "int", "float", "bool", "choice", "maybe", "bounded", "list"]
+    kinds = ["str", "int", "float", "bool", "choice", "maybe", "bounded", "list", "when", "range"]
     kind = rng.choice(kinds + ["object"] * (depth < 2))
     if kind == "object":
         return model(rng, depth + 1)
@@ -58,6 +60,11 @@ def _field(rng, depth):
         length = Field(min_length=2, max_length=4)
         pattern = Field(pattern=r"^[A-Z]{2}-[0-9]{3}$")
         return Annotated[str, rng.choice([length, pattern])]
+    if kind == "when":
+        return rng.choice([datetime.date, datetime.datetime, datetime.timedelta, uuid.UUID])
+    if kind == "range":
+        tens = Annotated[int, Field(ge=10, le=90, multiple_of=10)]
+        return rng.choice([Annotated[float, Field(gt=0, lt=1)], tens])
     plain = {"str": str, "int": int, "float": float, "bool": bool}
     return Literal["red", "blue 東", 3] if kind == "choice" else plain[kind]
 
