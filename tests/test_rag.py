@@ -394,6 +394,11 @@ class TestRefusals:
         with pytest.raises(InvalidValueError, match=says):
             RagPipeline(**settings)
 
+    def test_one_question_has_one_lam(self, pipeline):
+        for ask in (pipeline.ask, pipeline.stream):
+            with pytest.raises(InvalidValueError, match=r"λ must be a number, got \[1.0\]"):
+                ask("Why?", [1.0])
+
     def test_lists_of_questions_and_seeds(self, pipeline):
         for questions in (None, 5):
             with pytest.raises(InvalidValueError, match="list of questions"):

@@ -100,10 +100,15 @@ def open_side(branch: str, source: Source, *, trust_remote_code: bool) -> Side:
         trust_remote_code: Whether code beside the weights may run.
 
     Raises:
-        InvalidValueError: A source of another kind.
+        InvalidValueError: A source of another kind, or a `trust_remote_code` that is no bool.
         MissingFileError: A path that does not exist.
         ModelLoadError: No model that writes text, no safetensors, or no tokenizer.
     """
+    if not isinstance(trust_remote_code, bool):
+        # "false" from a configuration file would count as true.
+        raise InvalidValueError(
+            f"trust_remote_code must be True or False, got {trust_remote_code!r}"
+        )
     if isinstance(source, tuple):
         return _loaded_side(branch, source)
     name = checked_location(branch, source)

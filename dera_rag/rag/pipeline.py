@@ -147,7 +147,8 @@ class RagPipeline:
             InvalidValueError: λ is none.
             PromptError: The question is empty or alone too long for the context window.
         """
-        return self.ask_batch([question], lam, seeds=None if seed is None else [seed])[0]
+        lams = None if lam is None else [lam]
+        return self.ask_batch([question], lams, seeds=None if seed is None else [seed])[0]
 
     async def aask(
         self, question: str, lam: Lam | None = None, *, seed: int | None = None
@@ -224,7 +225,8 @@ class RagPipeline:
             InvalidValueError: As `ask`, at the call.
             PromptError: As `ask`, at the call.
         """
-        (row,) = self._prepare([question], lam, None if seed is None else [seed])
+        lams = None if lam is None else [lam]
+        (row,) = self._prepare([question], lams, None if seed is None else [seed])
         chunks = self._decoder(row.decision.plausibility).stream(
             row.prompt.token_ids,
             row.decision.lam,

@@ -163,6 +163,12 @@ def test_weights_of_another_size(folders):
         folders.load()
 
 
+@pytest.mark.parametrize("value", ["false", "true", 1, None])
+def test_remote_code_is_asked_for_by_a_bool_alone(saved, value):
+    with pytest.raises(InvalidValueError, match="trust_remote_code must be True or False"):
+        saved.load(trust_remote_code=value)
+
+
 def test_remote_code_is_off_unless_asked_for(folders, tmp_path):
     marker = tmp_path / "ran"
     config = json.loads((folders.aligned / "config.json").read_text())
