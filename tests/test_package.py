@@ -116,7 +116,7 @@ def test_version_is_one(root, project):
 def test_all_is_every_extra_but_services_and_dev(project):
     extras = project["optional-dependencies"]
     (everything,) = map(Requirement, extras["all"])
-    assert everything.extras == set(extras) - {"all", "dev", "ray", "ui", "serve", "lm-eval"}
+    assert everything.extras == set(extras) - {"all", "dev", "ray", "ui", "serve"}
 
 
 def test_constraints_pin_every_requirement_within_its_range(root, requirements):
