@@ -12,26 +12,22 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
-from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.pytorch_utils import Conv1D
 
 from dera_rag.errors import ModelLoadError
 from dera_rag.pairs.loading import checked_location, reading
-from dera_rag.pairs.lora import LoraLinear, RowSwitch
+from dera_rag.pairs.lora import RowSwitch
+from dera_rag.pairs.switchable import NAME, base_name, lora_layers, put_in_place, unusual
 
 _WEIGHTS, _TOKENIZER = "adapter_model.safetensors", "tokenizer_config.json"
-_NAME = "default"
 _LONGEST_REASON = 400
-_PREFIX = "base_model.model."
 # Initialisations that subtract from the base weights: the base would no longer be the reference.
 _REWRITES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
@@ -97,18 +93,18 @@ class Adapter:
             model = _sharing(base)
             with reading("adapter", self.source, "weights"):
                 # On no device: only the layers' places and scalings are wanted.
-                inject_adapter_in_model(self.config, model, _NAME, low_cpu_mem_usage=True)
-            layers = _lora_layers(model)
-            reason = next((why for x in layers.values() if (why := _unusual(x))), None)
+                inject_adapter_in_model(self.config, model, NAME, low_cpu_mem_usage=True)
+            layers = lora_layers(model)
+            reason = next((why for x in layers.values() if (why := unusual(x))), None)
             if reason is None:
-                return model.eval(), _replace(model, layers, self)
+                return model.eval(), put_in_place(model, layers, self.source, self.weights)
         model = _sharing(base, apart=replaced)
         with (
             reading("adapter", self.source, "weights"),
             warnings.catch_warnings(record=True) as caught,
         ):
             warnings.simplefilter("always")
-            tuned = PeftModel.from_pretrained(model, self.source, adapter_name=_NAME)
+            tuned = PeftModel.from_pretrained(model, self.source, adapter_name=NAME)
         # PEFT only warns of weights the file lacks, and goes on with random ones.
         absent = next(
             (str(w.message) for w in caught if "missing adapter keys" in str(w.message)), ""
@@ -128,7 +124,7 @@ class Adapter:
         found = set()
         with reading("adapter", self.source, "weights"), safe_open(self.weights, "pt") as file:
             for key in file.keys():  # noqa: SIM118 - no mapping
-                name = _base_name(key)
+                name = base_name(key)
                 if name in own and not copied & {*name.split(".")}:
                     value = file.get_tensor(key).to(own[name])
                     if value.shape != own[name].shape or not torch.equal(value, own[name]):
@@ -199,11 +195,6 @@ def _sharing(base: PreTrainedModel, apart: Collection[str] = ()) -> PreTrainedMo
     return copy.deepcopy(base, {id(x): x for x in tensors if id(x) not in own})
 
 
-def _base_name(key: str) -> str:
-    """What the base calls a weight that an adapter's file holds under this key."""
-    return key.removeprefix(_PREFIX).replace(".base_layer.", ".")
-
-
 def _needs_own_pass(config: Any) -> str | None:
     """What in a configuration is more than low-rank additions; None if nothing is."""
     kind = getattr(config.peft_type, "value", str(config.peft_type))
@@ -221,77 +212,3 @@ def _needs_own_pass(config: Any) -> str | None:
         if getattr(config, field, None):
             return what
     return "it trains biases of the base" if config.bias != "none" else None
-
-
-def _lora_layers(model: PreTrainedModel) -> dict[str, Any]:
-    """The modules PEFT put in, by the name the layer had."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    found = {n: m for n, m in model.named_modules() if isinstance(m, BaseTunerLayer)}
-    # A wrapper keeps its base inside; only the outermost counts.
-    return {n: m for n, m in found.items() if not any(n.startswith(f"{x}.") for x in found)}
-
-
-def _unusual(layer: Any) -> str | None:
-    """Why a layer cannot be switched by rows; None if it can."""
-    base = layer.get_base_layer()
-    if not isinstance(base, (nn.Linear, Conv1D)):
-        return f"it adapts a {type(base).__name__}"
-    if getattr(layer, "lora_variant", None):
-        return f"it uses a variant of LoRA ({type(layer).__name__})"
-    return None
-
-
-def _replace(model: PreTrainedModel, layers: Mapping[str, Any], adapter: Adapter) -> RowSwitch:
-    """Put switchable layers in the place of PEFT's.
-
-    Raises:
-        ModelLoadError: The file lacks weights, or holds some that have no place.
-    """
-    with reading("adapter", adapter.source, "weights"):
-        state = load_file(adapter.weights)
-    # Embeddings are stored beside an adapter of theirs; these have been found equal.
-    names = {name.replace(".base_layer.", ".") for name in model.state_dict()}
-    state = {key: value for key, value in state.items() if _base_name(key) not in names}
-    switch = RowSwitch()
-    for name, layer in layers.items():
-        fitted = _fitted(name, layer, state, switch)
-        parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, fitted)
-    if state:
-        raise ModelLoadError(
-            f"the adapter holds {len(state)} weights that have no place in the base, "
-            f"first {min(state)!r}",
-            hint="is this the model it was trained on?",
-        )
-    return switch
-
-
-def _fitted(name: str, layer: Any, state: dict[str, Tensor], switch: RowSwitch) -> LoraLinear:
-    """The layer that runs one of PEFT's; takes its weights out of the state.
-
-    Raises:
-        ModelLoadError: Weights are missing or of another shape.
-    """
-    base = layer.get_base_layer()
-    device = next(base.parameters()).device
-    parts = {}
-    for part, module in (("lora_A", layer.lora_A), ("lora_B", layer.lora_B)):
-        for kind, expected in module[_NAME].named_parameters():
-            key = f"{_PREFIX}{name}.{part}.{kind}"
-            found = state.pop(key, None)
-            if found is None or found.shape != expected.shape:
-                what = "lacks" if found is None else f"has shape {tuple(found.shape)} for"
-                raise ModelLoadError(
-                    f"the adapter {what} {key!r}, the base takes {tuple(expected.shape)}",
-                    hint="is this the model it was trained on?",
-                )
-            parts[f"{part}.{kind}"] = found.to(device)
-    return LoraLinear(
-        base,
-        parts["lora_A.weight"],
-        parts["lora_B.weight"],
-        bias=parts.get("lora_B.bias"),
-        scaling=float(layer.scaling[_NAME]),
-        switch=switch,
-    )
