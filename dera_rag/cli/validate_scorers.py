@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,13 @@ import typer
 
 if TYPE_CHECKING:
     from dera_rag.evaluation.scorers.cards import Card
+
+
+class Part(StrEnum):
+    """What people judged."""
+
+    grounded = "grounded"
+    naturalness = "naturalness"
 
 
 def validate_scorers(
@@ -32,6 +40,10 @@ def validate_scorers(
             show_default=False,
         ),
     ] = None,
+    only: Annotated[
+        Part | None,
+        typer.Option(help="One of the two parts, on the data that it needs.", show_default=False),
+    ] = None,
     resamples: Annotated[int, typer.Option(min=100, help="Of every interval.")] = 2000,
     seed: Annotated[int, typer.Option(help="Of folds and resampling.")] = 0,
     fit_grounded: Annotated[
@@ -54,34 +66,71 @@ def validate_scorers(
     """Set scorers against human labels, beside baselines of length and novelty alone.
 
     Prints and writes a card per scorer: AUROC or Spearman with 95 % intervals, on answers whose
-    source no model was fitted on. Takes some minutes.
+    source no model was fitted on. Takes some minutes; needs no network and no accelerator.
     """
+    from dera_rag.cli import screen
+
+    screen.hush_libraries()
+    if only != Part.naturalness:
+        _grounded(out, data, scorer or [], resamples=resamples, seed=seed, weights=fit_grounded)
+    if only != Part.grounded:
+        _naturalness(out, data, resamples=resamples, seed=seed, weights=fit_naturalness)
+
+
+def _grounded(
+    out: Path,
+    data: Path | None,
+    names: list[str],
+    *,
+    resamples: int,
+    seed: int,
+    weights: Path | None,
+) -> None:
+    """Fits and judges what scores an answer beside its passages."""
     from dera_rag import registry
+    from dera_rag.cli import screen
     from dera_rag.evaluation.scorers import labels, validation
-    from dera_rag.evaluation.scorers.grounded import fit
+    from dera_rag.evaluation.scorers.grounded import card, fit
     from dera_rag.evaluation.scorers.grounded.features import Reader
     from dera_rag.retrieval.embedders import StaticEmbedder
 
-    others = [registry.resolve("scorers", name)() for name in scorer or []]
+    others = [registry.resolve("scorers", name)() for name in names]
     folder = labels.data_folder(data)
     judged = [*labels.ragtruth(folder), *labels.attribution_bench(folder)]
-    measured = fit.measure(judged, Reader(StaticEmbedder.embedded()))
-    if fit_grounded is not None:
+    with screen.progress("Reading judged answers") as tell:
+        measured = fit.measure(judged, Reader(StaticEmbedder.embedded()), tell)
+    if weights is not None:
         marked = [one for one in measured if one.judged.marked]
-        fit.fit(marked, "RAGTruth (MIT)", seed).save(fit_grounded)
-        typer.echo(f"wrote {fit_grounded}")
-    _show(validation.grounded_card(measured, n_resamples=resamples, seed=seed), out)
+        fit.fit(marked, f"RAGTruth (MIT), {len(marked)} answers", seed).save(weights)
+        typer.echo(f"wrote {weights}")
+    with screen.progress("Fitting without each source") as tell:
+        found = card.grounded_card(measured, n_resamples=resamples, seed=seed, progress=tell)
+    _show(found, out)
     for one in others:
         _show(validation.validate_scorer(one, judged, n_resamples=resamples, seed=seed), out)
-    ratings = labels.naturalness_ratings(folder)
-    _show(validation.validate_naturalness(ratings, n_resamples=resamples, seed=seed), out)
-    if fit_naturalness is not None:
-        typer.echo(f"wrote {validation.fit_naturalness(ratings, fit_naturalness)}")
+
+
+def _naturalness(
+    out: Path, data: Path | None, *, resamples: int, seed: int, weights: Path | None
+) -> None:
+    """Judges what scores how a text reads, and fits it where asked to."""
+    from dera_rag.cli import screen
+    from dera_rag.evaluation.scorers import labels, validation
+
+    ratings = labels.naturalness_ratings(labels.data_folder(data))
+    with screen.progress("Fitting without each record, rater and system") as tell:
+        found = validation.validate_naturalness(
+            ratings, n_resamples=resamples, seed=seed, progress=tell
+        )
+    _show(found, out)
+    if weights is not None:
+        typer.echo(f"wrote {validation.fit_naturalness(ratings, weights)}")
 
 
 def _show(card: Card, out: Path) -> None:
     from dera_rag.files import write_atomic
 
+    card = card.from_json(card.to_json())  # rounded as it is stored
     write_atomic(out / f"{card.scorer}.json", card.to_json())
     write_atomic(out / f"{card.scorer}.md", card.to_markdown())
     typer.echo(card.to_markdown())

@@ -1,5 +1,6 @@
 """Grounded-ness: how texts are taken apart, what the features say, fitting, and the spans."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -11,7 +12,7 @@ from dera_rag.errors import InvalidValueError, MissingFileError, ModelLoadError
 from dera_rag.evaluation.contract import Item, Scorer
 from dera_rag.evaluation.copying import coverage, density
 from dera_rag.evaluation.scorers.folds import grouped_folds
-from dera_rag.evaluation.scorers.grounded import fit
+from dera_rag.evaluation.scorers.grounded import card, crossed, fit
 from dera_rag.evaluation.scorers.grounded.features import SENTENCE_FEATURES, Reader
 from dera_rag.evaluation.scorers.grounded.floor import FLOOR_FEATURES, lexical_floor
 from dera_rag.evaluation.scorers.grounded.model import ANSWER_FEATURES, GroundedModel
@@ -129,9 +130,9 @@ def model(measured):
 
 def test_a_fit_separates_what_can_be_separated(measured):
     pytest.importorskip("sklearn")
-    found = fit.held_out(measured)["invented"]
+    found = crossed.held_out(measured)["invented"]
     labels = np.array([m.judged.unsupported for m in measured])
-    for scores in (found.own, found.shipped, found.floor):
+    for scores in (found.own, found.shipped, found.elsewhere, found.floor):
         assert scores[labels].min() > scores[~labels].max()
 
 
@@ -194,3 +195,23 @@ def test_the_shipped_weights_score_any_text():
     assert scorer.score(items[::-1]) == scores[::-1]
     assert scorer.score([Item("?", (), "a")])[0].reason == "no passages"
     assert len(ANSWER_FEATURES) == len(set(ANSWER_FEATURES))
+
+
+def test_the_card_says_what_was_gained_and_on_which_sources():
+    measured = fit.measure(invented(80), Reader())
+    steps = []
+    found = card.grounded_card(measured, n_resamples=100, progress=lambda *at: steps.append(at))
+    assert [row.data for row in found.agreements] == [
+        "invented, fitted per set", "invented, as shipped",
+    ]  # fmt: skip
+    assert all(row.scorer.value == 1 for row in found.agreements)
+    assert steps[-1] == (15, 15)
+    assert "+0.000" in found.notes[0]
+    unseen = sum(not card.looked_at(m.judged.item.source) for m in measured)
+    assert f"n = {unseen})" in found.notes[1]
+
+
+def test_the_sources_that_were_looked_at_are_fixed_by_their_names():
+    digest = int(hashlib.sha256(b"ragtruth 1").hexdigest(), 16)
+    assert card.looked_at("ragtruth 1") == (digest % 10 < 6)
+    assert sum(card.looked_at(str(i)) for i in range(1000)) == pytest.approx(600, abs=50)

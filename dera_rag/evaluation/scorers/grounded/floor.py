@@ -25,52 +25,73 @@ _CAPITALISED = re.compile(r"\b[A-Z]\w+")
 _ANY = re.compile(r"\w+")
 
 
+class Floor:
+    """The passages of one answer, indexed once for all that is compared with them.
+
+    Args:
+        passages: Their texts, as they are.
+    """
+
+    def __init__(self, passages: Sequence[str]) -> None:
+        self._sources = [words(passage) for passage in passages]
+        self._known = {word for source in self._sources for word in source}
+        self._runs = {
+            n: {tuple(s[i : i + n]) for s in self._sources for i in range(len(s) - n + 1)}
+            for n in (2, 3)
+        }
+        raw = "\n".join(passages)
+        self._numbers, self._raw = set(_NUMBER.findall(raw)), set(_ANY.findall(raw))
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for k, source in enumerate(self._sources):
+            for j, word in enumerate(source):
+                self._places.setdefault(word, []).append((k, j))
+
+    def of(self, text: str) -> list[float]:
+        """The features of `FLOOR_FEATURES` in order; all but the lengths grow with what is novel.
+
+        Args:
+            text: An answer, or a part of one.
+        """
+        found = words(text)
+        content = [word for word in found if word not in STOP_WORDS]
+        novel = sum(word not in self._known for word in content)
+        covered, density = self._fragments(found)
+        return [
+            novel / max(1, len(content)),
+            float(novel),
+            self._novel_runs(found, 2),
+            self._novel_runs(found, 3),
+            1 - covered,
+            -density,
+            float(sum(number not in self._numbers for number in _NUMBER.findall(text))),
+            float(sum(word not in self._raw for word in _CAPITALISED.findall(text))),
+            float(len(found)),
+            float(len(sentences(text))),
+        ]
+
+    def _novel_runs(self, text: Sequence[str], n: int) -> float:
+        runs = [tuple(text[i : i + n]) for i in range(len(text) - n + 1)]
+        return sum(run not in self._runs[n] for run in runs) / max(1, len(runs))
+
+    def _fragments(self, text: Sequence[str]) -> tuple[float, float]:
+        """Coverage and density as `copying` defines them, by an index: passages here are long."""
+        lengths, at = [], 0
+        while at < len(text):
+            best = max(
+                (self._run(text, at, k, j) for k, j in self._places.get(text[at], ())), default=0
+            )
+            lengths.append(best)
+            at += max(1, best)
+        n = max(1, len(text))
+        return sum(lengths) / n, sum(length**2 for length in lengths) / n
+
+    def _run(self, text: Sequence[str], at: int, k: int, j: int) -> int:
+        source, run = self._sources[k], 0
+        while at + run < len(text) and j + run < len(source) and text[at + run] == source[j + run]:
+            run += 1
+        return run
+
+
 def lexical_floor(answer: str, passages: Sequence[str]) -> list[float]:
-    """The features of `FLOOR_FEATURES` in order; all but the lengths grow with what is novel."""
-    text, sources = words(answer), [words(passage) for passage in passages]
-    known = {word for source in sources for word in source}
-    content = [word for word in text if word not in STOP_WORDS]
-    novel = sum(word not in known for word in content)
-    covered, density = _fragments(text, sources)
-    raw = "\n".join(passages)
-    known_numbers, known_raw = set(_NUMBER.findall(raw)), set(_ANY.findall(raw))
-    return [
-        novel / max(1, len(content)),
-        float(novel),
-        _novel_runs(text, sources, 2),
-        _novel_runs(text, sources, 3),
-        1 - covered,
-        -density,
-        float(sum(number not in known_numbers for number in _NUMBER.findall(answer))),
-        float(sum(word not in known_raw for word in _CAPITALISED.findall(answer))),
-        float(len(text)),
-        float(len(sentences(answer))),
-    ]
-
-
-def _novel_runs(text: Sequence[str], sources: Sequence[Sequence[str]], n: int) -> float:
-    known = {tuple(s[i : i + n]) for s in sources for i in range(len(s) - n + 1)}
-    runs = [tuple(text[i : i + n]) for i in range(len(text) - n + 1)]
-    return sum(run not in known for run in runs) / max(1, len(runs))
-
-
-def _fragments(text: Sequence[str], sources: Sequence[Sequence[str]]) -> tuple[float, float]:
-    """Coverage and density as `copying` defines them, by an index: passages here are long."""
-    places: dict[str, list[tuple[int, int]]] = {}
-    for k, source in enumerate(sources):
-        for j, word in enumerate(source):
-            places.setdefault(word, []).append((k, j))
-    lengths, at = [], 0
-    while at < len(text):
-        best = 0
-        for k, j in places.get(text[at], ()):
-            source, run = sources[k], 0
-            while (
-                at + run < len(text) and j + run < len(source) and text[at + run] == source[j + run]
-            ):
-                run += 1
-            best = max(best, run)
-        lengths.append(best)
-        at += max(1, best)
-    n = max(1, len(text))
-    return sum(lengths) / n, sum(length**2 for length in lengths) / n
+    """The floor of one answer, see `Floor.of`."""
+    return Floor(passages).of(answer)

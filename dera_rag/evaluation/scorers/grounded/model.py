@@ -1,14 +1,12 @@
 """The weights behind the grounded-ness scorer: two logistic regressions, kept as JSON.
 
-The first gives every sentence a probability of being unsupported; the second reads the answer as a
-whole, the first one's verdicts among its features. Both have weights of their own for questions and
-for records beside shared ones. Shapes: `N` rows, `D` features.
+One reads the answer as a whole and gives the probability; the other reads each sentence and marks
+what is not supported. Neither knows what kind of task an answer comes from. Shapes: `N` rows.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,72 +16,36 @@ import numpy as np
 from dera_rag.errors import MissingFileError, ModelLoadError
 from dera_rag.evaluation.scorers.grounded.features import SENTENCE_FEATURES, Reading
 from dera_rag.evaluation.scorers.grounded.floor import FLOOR_FEATURES
-from dera_rag.evaluation.scorers.text import verbalised
+from dera_rag.evaluation.scorers.grounded.ridge import Logistic
 from dera_rag.files import write_atomic
 
-_FORMAT = 1
-_LIMIT = 6.0  # standard deviations: a text unlike all training texts must not decide by one number
-_SUMMARIES = ("max", "mean", "sum")
-VERDICTS = ("worst", "worst_two", "mean", "log_expected", "any")
+_FORMAT = 2
 ANSWER_FEATURES = (
     *FLOOR_FEATURES,
-    *(f"{summary}_{name}" for summary in _SUMMARIES for name in SENTENCE_FEATURES),
-    *(f"sentences_{name}" for name in VERDICTS),
+    *(f"log_{name}" for name in FLOOR_FEATURES),
+    *(f"{how}_{name}" for how in ("max", "mean", "log_sum") for name in SENTENCE_FEATURES),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What sort of grounding is asked for; weights may differ by it.
-
-    Attributes:
-        record: The passages are JSON records.
-        question: A question was asked.
-    """
-
-    record: bool
-    question: bool
-
-    @classmethod
-    def of(cls, passages: Sequence[str], question: str) -> Kind:
-        """The kind of an item."""
-        record = bool(passages) and verbalised(passages[0]) != passages[0]
-        return cls(record=record, question=bool(question.strip()))
-
-    def row(self) -> np.ndarray:
-        """`[2]` float64."""
-        return np.asarray([self.record, self.question], dtype=np.float64)
+# What may be new in a sentence, by seven measures that do not depend on its length and six that
+# count. Fitted on nothing, their plain average already orders answers about as well as the floor
+# does after fitting: weights are drawn towards it, so that a text of an unknown kind is judged by
+# what is new in it and not by the habits of the training texts.
+_SHARES = ("novel_share", "novel_bigrams", "far_pairs", "words_unlike", "spelled_miss",
+           "window_unlike", "window_miss")  # fmt: skip
+_COUNTS = ("novel_count", "unlike_count", "far_pairs_count", "words_unlike_count",
+           "novel_numbers", "novel_names")  # fmt: skip
+_DIRECTION = (*(f"mean_{name}" for name in _SHARES), *(f"log_sum_{name}" for name in _COUNTS))
 
 
-@dataclass(frozen=True, slots=True)
-class Logistic:
-    """A logistic regression on standardised features and their products with the kind.
-
-    Attributes:
-        mean: D means.
-        scale: D standard deviations, > 0.
-        weights: 3·D + 2 weights: features, features if a record, features if asked, the kind.
-        bias: Log-odds of an average row.
-    """
-
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
-    weights: tuple[float, ...]
-    bias: float
-
-    def design(self, rows: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-        """`[N, 3·D + 2]` out of `[N, D]` features and `[N, 2]` kinds."""
-        return design(rows, kinds, np.asarray(self.mean), np.asarray(self.scale))
-
-    def log_odds(self, rows: np.ndarray, kinds: np.ndarray) -> np.ndarray:
-        """`[N]` log-odds of being unsupported."""
-        return np.asarray(self.design(rows, kinds) @ np.asarray(self.weights) + self.bias)
+def answer_direction() -> np.ndarray:
+    """`[len(ANSWER_FEATURES)]`: towards which the answer's weights are drawn."""
+    return np.asarray([float(name in _DIRECTION) / len(_DIRECTION) for name in ANSWER_FEATURES])
 
 
-def design(rows: np.ndarray, kinds: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Standardised features beside their products with the kind, `[N, 3·D + 2]`."""
-    x = np.clip((rows - mean) / scale, -_LIMIT, _LIMIT)
-    return np.concatenate([x, x * kinds[:, :1], x * kinds[:, 1:], kinds], axis=1)
+def sentence_direction() -> np.ndarray:
+    """`[len(SENTENCE_FEATURES)]`: the same for a sentence."""
+    chosen = _SHARES + _COUNTS
+    return np.asarray([float(name in chosen) / len(chosen) for name in SENTENCE_FEATURES])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,31 +119,22 @@ class GroundedModel:
         return cls.from_json(shipped.read_text(encoding="utf-8"))
 
 
-def answer_features(floor: Sequence[float], reading: Reading, log_odds: np.ndarray) -> np.ndarray:
-    """The features of `ANSWER_FEATURES` of one answer.
-
-    Args:
-        floor: Of `lexical_floor`.
-        reading: The answer's sentences.
-        log_odds: `[S]`, the sentence model's.
-    """
+def answer_features(reading: Reading) -> np.ndarray:
+    """The features of `ANSWER_FEATURES` of one answer."""
     rows = reading.rows if len(reading.rows) else np.zeros((1, len(SENTENCE_FEATURES)))
-    scores = np.asarray(log_odds, dtype=np.float64) if len(log_odds) else np.full(1, -3.0)
-    p = probability(scores)
-    worst = np.sort(scores)[::-1]
-    verdicts = [
-        worst[0],
-        worst[:2].mean(),
-        scores.mean(),
-        np.log(1e-6 + p.sum()),
-        -np.log1p(-np.minimum(p, 0.999)).sum(),  # −log of the chance that all are supported
-    ]
-    return np.concatenate([floor, rows.max(0), rows.mean(0), rows.sum(0), verdicts])
+    floor, total = reading.floor, rows.sum(0)
+    return np.concatenate([floor, _log(floor), rows.max(0), rows.mean(0), _log(total)])
 
 
-def probability(log_odds: np.ndarray) -> np.ndarray:
-    """1 / (1 + e^−x) without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(np.asarray(log_odds) / 2)))
+def sentences_alone(reading: Reading) -> np.ndarray:
+    """`[S, len(ANSWER_FEATURES)]`: of each sentence, as if it were the whole answer."""
+    floors, rows = reading.floors, reading.rows
+    return np.concatenate([floors, _log(floors), rows, rows, _log(rows)], axis=1)
+
+
+def _log(x: np.ndarray) -> np.ndarray:
+    """Log of 1 + |x| with the sign of x: large counts must not outweigh everything else."""
+    return np.asarray(np.sign(x) * np.log1p(np.abs(x)))
 
 
 def _logistic(data: dict[str, object]) -> Logistic:

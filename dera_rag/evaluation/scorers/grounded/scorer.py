@@ -11,13 +11,8 @@ import numpy as np
 
 from dera_rag.evaluation.contract import Direction, Item, Need, Score, Span, missing
 from dera_rag.evaluation.scorers.grounded.features import Reader, Reading
-from dera_rag.evaluation.scorers.grounded.floor import lexical_floor
-from dera_rag.evaluation.scorers.grounded.model import (
-    GroundedModel,
-    Kind,
-    answer_features,
-    probability,
-)
+from dera_rag.evaluation.scorers.grounded.model import GroundedModel, answer_features
+from dera_rag.evaluation.scorers.grounded.ridge import probability
 from dera_rag.evaluation.scorers.text import Word, numbers
 from dera_rag.retrieval.embedders import StaticEmbedder
 
@@ -55,7 +50,7 @@ class Grounded:
     @functools.cached_property
     def version(self) -> str:
         """Of the features, with a digest of the weights."""
-        return f"1 {hashlib.sha256(self._model.to_json().encode()).hexdigest()[:12]}"
+        return f"2 {hashlib.sha256(self._model.to_json().encode()).hexdigest()[:12]}"
 
     def score(self, items: Sequence[Item]) -> list[Score]:
         """One score per item; spans are marked from the threshold of the best F1 on sentences."""
@@ -69,12 +64,8 @@ class Grounded:
         reading = self._reader.read(item.answer, passages, item.question)
         if not reading.sentences:
             return Score(None, _NO_WORDS)
-        kind = Kind.of(passages, item.question).row()
-        log_odds = self._model.sentence.log_odds(
-            reading.rows, np.repeat(kind[None], len(reading.rows), axis=0)
-        )
-        features = answer_features(lexical_floor(item.answer, passages), reading, log_odds)
-        unsupported = probability(self._model.answer.log_odds(features[None], kind[None]))[0]
+        log_odds = self._model.sentence.log_odds(reading.rows)
+        unsupported = probability(self._model.answer.log_odds(answer_features(reading)[None]))[0]
         spans = unsupported_spans(item.answer, reading, log_odds, self._model.threshold)
         return Score(float(1 - unsupported), spans=spans)
 
