@@ -123,28 +123,34 @@ def main(kind, folder, count):
         pair = saved.load(engine="lean", chat_template=TEMPLATE, prefix_cache=1_000_000)
     ask, period = Calls(pair), min(count, KINDS * SETTINGS)
 
+    def ended():
+        """Whether the decoding thread ends once there is nothing to do."""
+        thread = ask.model.engine._thread
+        if thread is not None:
+            thread.join(60)
+        return thread is None or not thread.is_alive()
+
     def measured():
+        """Bytes held once the decoding thread is gone, and with it what a library keeps for it."""
+        ended()
         if kind == "table":
             pair.sessions.clear()  # it remembers them for tests
         gc.collect()
         return resident()
 
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(ask, range(period)))  # what is made once is made
+        list(pool.map(ask, range(2 * KINDS * SETTINGS)))  # what is made once is made
         before = measured()
         answers = list(pool.map(ask, range(count)))
         after = measured()
     alone = [ask(i) for i in range(period)]
-    thread = ask.model.engine._thread
-    if thread is not None:
-        thread.join(60)
     told = {
         "before": before,
         "after": after,
         "answers": len(answers),
         "different": len(set(answers)),
         "disturbed": [i for i in range(count) if answers[i] != alone[i % period]],
-        "running": thread is not None and thread.is_alive(),
+        "running": not ended(),
     }
     sys.stdout.write(json.dumps(told))
 
