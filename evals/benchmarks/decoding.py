@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--shapes", nargs="+", default=["embedded", "smol"])
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--rounds", type=int, help="measured rounds (default 5, quick 2)")
+    parser.add_argument("--lengths", nargs="+", type=int, help="prompts (default 512 1024)")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     # Read once, when torch is imported.
@@ -102,6 +103,8 @@ def main() -> None:
     scale = QUICK if arguments.quick else FULL
     if arguments.rounds:
         scale = replace(scale, rounds=arguments.rounds)
+    if arguments.lengths:
+        scale = replace(scale, lengths=tuple(arguments.lengths))
     shapes = [SHAPES[name] for name in arguments.shapes]
     report: dict[str, Any] = {"machine": machine(arguments.threads)}
     report["rows"] = _kept(report["machine"], shapes, arguments.dtypes)
