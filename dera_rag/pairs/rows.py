@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.pairs.cache import HISTORY, CachedRow, GrowingLayer, growing_layers, new_cache
+from dera_rag.pairs.forked import ForkedLayer, fork, merge
 from dera_rag.pairs.prefixes import PrefixCache
 
 # Columns of padding shared by all rows that are tolerated before the cache is copied without them.
@@ -101,7 +102,11 @@ class ModelRows:
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order."""
         index = torch.tensor(rows, device=self._model.device)
+        if len(set(rows)) < len(rows):
+            self._cache.layers = fork(self._cache.layers)
         self._cache.batch_select_indices(index)
+        if not any(isinstance(x, ForkedLayer) and x.shared for x in self._cache.layers):
+            self._cache.layers = merge(self._cache.layers)
         self._mask, self._lengths = self._mask[index], self._lengths[index]
         self._peaks = self._peaks[index]
         self._settle()
@@ -183,14 +188,15 @@ class ModelRows:
     def _settle(self) -> None:
         """After rows came or went: drop columns that are padding in every row."""
         idle = self._mask.shape[1] - int(self._lengths.max())
-        layers = growing_layers(self._cache)
-        if idle > _IDLE_COLUMNS and layers is not None:
+        if idle > _IDLE_COLUMNS and growing_layers(self._cache) is not None:
             self._mask = self._mask[:, idle:]
-            for layer in layers:
+            for layer in self._layers():
                 layer.drop_left(idle)
         self._padded = not bool(self._mask.all())
 
     def _layers(self) -> list[GrowingLayer]:
+        """The cache's layers, whose columns may be moved."""
+        self._cache.layers = merge(self._cache.layers)
         layers = growing_layers(self._cache)
         if layers is None:
             raise InvalidValueError(
@@ -200,7 +206,7 @@ class ModelRows:
         return layers
 
     def _refuse_forgotten(self, left: Tensor) -> None:
-        windows = [layer for layer in self._layers() if layer.is_sliding]
+        windows = any(getattr(layer, "is_sliding", False) for layer in self._cache.layers)
         depth = int((self._peaks - left).max())
         if windows and depth > HISTORY:
             raise InvalidValueError(
