@@ -344,6 +344,37 @@ def test_stops_are_the_union_of_both_models(tmp_path):
     breaks(check_stops_on_the_union, one_side_only("reference"), folders)
 
 
+def check_length_is_the_answers_own(decode, pair):
+    """Room for a longer answer makes none longer: nothing is decoded to a length known before."""
+    ended = 0
+    for prompt in PROMPTS:
+        tokens = decode(pair, prompt, 40)
+        assert decode(pair, prompt, 80)[: len(tokens)] == tokens
+        if len(tokens) < 40:
+            ended += 1
+            assert decode(pair, prompt, 80) == tokens
+    assert ended
+
+
+def test_no_answer_is_decoded_to_a_given_length(tmp_path):
+    """One release decodes exactly as many tokens as the right answer has."""
+    pair = write_pair(tmp_path, eos=([5, 90, 91, 92], [7, 93, 94, 95])).load()
+
+    def ours(pair, prompt, length):
+        sampling = Sampling(max_new_tokens=length, seed=11)
+        return DeraDecoder(pair).generate(prompt, 0.5, sampling).token_ids
+
+    def to_the_length(pair, prompt, length):
+        ends, pair.stop_ids = pair.stop_ids, frozenset()
+        try:
+            return ours(pair, prompt, length)
+        finally:
+            pair.stop_ids = ends
+
+    holds(check_length_is_the_answers_own, ours, pair)
+    breaks(check_length_is_the_answers_own, to_the_length, pair)
+
+
 def check_template(choose, folders):
     """A conversation is rendered with the aligned model's template."""
     from transformers import AutoTokenizer
