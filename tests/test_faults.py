@@ -17,7 +17,7 @@ from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.errors import PairMismatchError
 from dera_rag.numerics import mix
 from dera_rag.numerics.sampling import penalise
-from dera_rag.pairs import pair as pairs
+from dera_rag.pairs import two_models
 from dera_rag.pairs.compatibility import check_same_ids
 from dera_rag.pairs.rows import ModelRows
 from dera_rag.pairs.session import CausalSession
@@ -114,7 +114,7 @@ def check_padded_batch(pair):
 
 def test_left_padding_is_masked_and_positions_count_tokens(shaped_pair, monkeypatch):
     holds(check_padded_batch, shaped_pair)
-    monkeypatch.setattr(pairs, "ModelRows", BlindRows)
+    monkeypatch.setattr(two_models, "ModelRows", BlindRows)
     breaks(check_padded_batch, shaped_pair)
 
 
