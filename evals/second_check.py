@@ -90,7 +90,7 @@ def read_run(folder: Path) -> list[Checked]:
     records = {place.id: place.record for place in data.places}
     checked = []
     for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in file.read_text(encoding="utf-8").rstrip("\n").split("\n"):
             row = ScoredAnswer.from_json(line)
             question = questions.get(row.key)
             if question is None or question.text != row.question:

@@ -59,7 +59,8 @@ def main() -> None:
 
 def answers(run: Path) -> list[Item]:
     """Every answer of a run at a λ of its own, with its trace."""
-    lines = (run / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+    # str.splitlines would also split inside answers that hold U+2028.
+    lines = (run / "generations.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
     rows = [json.loads(line) for line in lines]
     items = [read_item(row, i) for row in rows for i in range(len(row["answers"]))]
     return [one for one in items if one.signals is not None and one.signals.trace.kl]

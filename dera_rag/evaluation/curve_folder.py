@@ -65,8 +65,9 @@ class CurveFolder:
         if not file.is_file():
             return None
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-            answers = [ScoredAnswer.from_json(line) for line in lines]
+            # str.splitlines would also split inside answers that hold U+2028.
+            lines = file.read_text(encoding="utf-8").split("\n")
+            answers = [ScoredAnswer.from_json(line) for line in lines if line]
         except (ValueError, TypeError):
             return None
         return answers if len(answers) == self.n else None

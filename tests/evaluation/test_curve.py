@@ -9,6 +9,7 @@ import pytest
 from dera_rag.errors import InvalidValueError
 from dera_rag.evaluation import curve as curve_module
 from dera_rag.evaluation.curve import row_seed, run_curve
+from dera_rag.evaluation.curve_folder import CurveFolder
 from dera_rag.evaluation.curve_records import (
     METRICS,
     Curve,
@@ -131,6 +132,14 @@ def test_another_run_is_not_mixed_in(measured, pair, third):
     _, folder = measured
     with pytest.raises(InvalidValueError, match=r"other settings: n\b"):
         run_curve(pair, **{**SETTINGS, "n": 13}, naturalness=third, out=folder)
+
+
+def test_answers_with_unicode_line_ends_are_read_back(tmp_path):
+    kept = CurveFolder.open(tmp_path, {}, n=2)
+    answers = [replace(SCORED, answer=f"Open{end}daily") for end in ("\u2028", "\x85\n\r")]
+    answers = [replace(one, repetition=0.0) for one in answers]  # NaN never equals itself
+    kept.write(1.0, answers)
+    assert kept.read(1.0) == answers
 
 
 def test_progress_ends_at_the_total(pair, third):
