@@ -70,11 +70,28 @@ def validate_scorers(
     """
     from dera_rag.cli import screen
 
+    # Before minutes of work, and not behind them.
+    for folder in {out, *(file.parent for file in (fit_grounded, fit_naturalness) if file)}:
+        _check_folder(folder)
     screen.hush_libraries()
     if only != Part.naturalness:
         _grounded(out, data, scorer or [], resamples=resamples, seed=seed, weights=fit_grounded)
     if only != Part.grounded:
         _naturalness(out, data, resamples=resamples, seed=seed, weights=fit_naturalness)
+
+
+def _check_folder(folder: Path) -> None:
+    """Make a folder where it is missing, and refuse one that nothing can be written into."""
+    import tempfile
+
+    from dera_rag.errors import OutputError
+    from dera_rag.files import writing
+
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{str(folder)!r} is a file, not a folder", hint="name another folder")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 def _grounded(

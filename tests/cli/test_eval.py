@@ -164,3 +164,19 @@ def test_a_gate_says_why_and_exits_by_it(by_hand, run):
         assert refused.exit_code == 2
         assert "hint" in refused.stderr
     assert run("eval", "gate", new, "factuality>=0", "--baseline", old / "x").exit_code == 2
+
+
+def test_a_report_refuses_cards_that_are_not_there(by_hand, tmp_path, run):
+    folder = by_hand("run", [1, 0, 0, 0])
+    file, empty = tmp_path / "file", tmp_path / "empty"
+    file.write_text("")
+    empty.mkdir()
+    for wrong, says in (
+        (file, "is a file, not a folder of scorer cards"),
+        (tmp_path / "nothing", "does not exist"),
+        (empty, "holds no scorer card"),
+    ):
+        refused = run("eval", "report", folder, "--format", "md", "--cards", wrong)
+        assert refused.exit_code == 2
+        assert says in refused.stderr
+        assert "validate-scorers" in refused.stderr

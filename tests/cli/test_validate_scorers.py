@@ -83,3 +83,20 @@ def test_one_part_needs_its_own_data_alone(data, tmp_path, run):
     failed = run("eval", "validate-scorers", *options)
     assert failed.exit_code == 2
     assert "ragtruth_dev" in failed.stderr
+
+
+def test_a_place_that_cannot_hold_cards_is_refused_before_any_work(tmp_path, run, monkeypatch):
+    monkeypatch.setattr("dera_rag.evaluation.scorers.labels.data_folder", None)
+    file = tmp_path / "cards"
+    file.write_text("mine")
+    for wrong in (file, file / "below"):
+        refused = run("eval", "validate-scorers", "--out", wrong)
+        assert refused.exit_code == 2, refused.output
+        assert str(wrong) in refused.stderr
+        assert "hint" in refused.stderr
+    refused = run(
+        "eval", "validate-scorers", "--out", tmp_path / "new", "--fit-grounded", file / "w.json"
+    )
+    assert refused.exit_code == 2
+    assert f"{str(file)!r} is a file, not a folder" in refused.stderr
+    assert file.read_text() == "mine"

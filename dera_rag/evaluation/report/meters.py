@@ -5,10 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dera_rag.errors import InvalidValueError
+from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.evaluation.report.runs import SectionRun
 from dera_rag.evaluation.report.summary_types import Axis, ScorerFacts
 from dera_rag.evaluation.scorers.cards import Card
+
+
+def named_cards(folder: str | Path) -> dict[str, Card]:
+    """Cards of a folder that somebody named: one without any is a mistake.
+
+    Args:
+        folder: Where `dera-rag eval validate-scorers` wrote them.
+
+    Raises:
+        MissingFileError: No such folder, or no card in it.
+        InvalidValueError: As `found_cards`.
+    """
+    path, hint = Path(folder), "`dera-rag eval validate-scorers --out DIR` writes cards"
+    if not path.is_dir():
+        what = "is a file, not a folder of scorer cards" if path.exists() else "does not exist"
+        raise MissingFileError(f"{str(folder)!r} {what}", hint=hint)
+    cards = found_cards(path)
+    if not cards:
+        raise MissingFileError(f"{str(folder)!r} holds no scorer card", hint=hint)
+    return cards
 
 
 def found_cards(folder: Path) -> dict[str, Card]:

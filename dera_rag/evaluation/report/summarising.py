@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dera_rag.evaluation.report.meters import found_cards
+from dera_rag.evaluation.report.meters import found_cards, named_cards
 from dera_rag.evaluation.report.runs import Run, load_run
 from dera_rag.evaluation.report.sections import summarise_section
 from dera_rag.evaluation.report.summary_types import RunFacts, Summary
@@ -45,12 +45,12 @@ def summarise(
         seed: Of the resampling.
 
     Raises:
-        MissingFileError: No such folder.
+        MissingFileError: No such folder, or no card where `cards` says.
         RunFolderError: It holds no finished run.
-        InvalidValueError: No such baseline, or a setting out of range.
+        InvalidValueError: No such baseline, a file among the cards that is none, or a setting out of range.
     """
     run = load_run(folder)
-    known = found_cards(run.folder / "scorers" if cards is None else Path(cards))
+    known = found_cards(run.folder / "scorers") if cards is None else named_cards(cards)
     manifest: dict[str, Json] = {
         "suite": dict(run.manifest.suite),
         "limit": run.manifest.limit,
