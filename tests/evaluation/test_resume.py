@@ -1,5 +1,6 @@
 """However a run is stopped, what resume leaves is what an uninterrupted run leaves, to the byte."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from evaluation_suites import read, tiny, write_questions, write_suite
 
-from dera_rag.errors import InvalidValueError, RunFolderError
+from dera_rag.errors import DeraRagError, InvalidValueError, OutputError, RunFolderError
 from dera_rag.evaluation.runner import rescore, resume, run
 from dera_rag.evaluation.runner.storage import Appender, Stored, dumped, locked, whole_lines
 
@@ -147,6 +148,41 @@ def test_a_folder_has_one_run_at_a_time(finished):
     _suite, whole = finished
     with locked(whole), pytest.raises(RunFolderError, match="another run holds"):
         resume(whole)
+
+
+def test_a_folder_that_cannot_be_used_is_an_error_of_this_package(finished, tmp_path, monkeypatch):
+    suite, _whole = finished
+    (tmp_path / "file").write_text("mine")
+    for wrong in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match=r"cannot write .*file.*name a place"):
+            run(suite, wrong, workers=0)
+    (tmp_path / "rows.jsonl").mkdir()
+    with pytest.raises(OutputError, match=r"rows\.jsonl"):
+        Appender(tmp_path / "rows.jsonl", 0)
+
+    def no_locks(handle, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("dera_rag.evaluation.runner.storage.fcntl.flock", no_locks)
+    with pytest.raises(RunFolderError, match=r"cannot lock .*No locks available.*local disk"):
+        run(suite, tmp_path / "run", workers=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "left"),
+    [
+        ({"tasks": {"mine": {"task": "own", "questions": "bad.jsonl"}}}, {".lock"}),
+        ({"pair": {"reference": "no/such", "aligned": "no/such"}}, None),
+    ],
+)
+def test_a_start_that_failed_does_not_block_the_next(change, left, pair, tmp_path):
+    suite, folder = write_suite(tmp_path, pair), tmp_path / "run"
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "bad.jsonl").write_text('{"user_input": ""}\n')
+    with pytest.raises(DeraRagError, match="user_input|no/such"):
+        run(write_suite(tmp_path / "bad", pair, **change), folder, workers=0)
+    assert left is None or {path.name for path in folder.iterdir()} == left
+    assert run(suite, folder, workers=0).questions == 5
 
 
 def test_resume_refuses_other_questions_and_other_weights(pair, tmp_path):

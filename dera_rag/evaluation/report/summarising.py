@@ -47,7 +47,8 @@ def summarise(
     Raises:
         MissingFileError: No such folder, or no card where `cards` says.
         RunFolderError: It holds no finished run.
-        InvalidValueError: No such baseline, a file among the cards that is none, or a setting out of range.
+        InvalidValueError: No such baseline, a setting out of range, or a file among the cards that
+            is none.
     """
     run = load_run(folder)
     known = found_cards(run.folder / "scorers") if cards is None else named_cards(cards)

@@ -23,6 +23,7 @@ from dera_rag.evaluation.runner.storage import (
 from dera_rag.evaluation.runner.weights import identify
 from dera_rag.evaluation.runner.workers import do_all
 from dera_rag.evaluation.suites import Suite, load_suite
+from dera_rag.files import writing
 from dera_rag.policies.config import parse
 from dera_rag.types import Json
 
@@ -91,6 +92,7 @@ def run(
 
     Raises:
         RunFolderError: The folder holds a run with answers, is held by one, or its disk is full.
+        OutputError: The folder cannot be made or written.
         DeraRagError: The suite, its data or its models cannot be used.
     """
     file, folder = Path(suite), Path(out)
@@ -179,10 +181,11 @@ def rescore(
         _check_answered(folder, before, read, plan)
         manifest = before.with_scorers(values, describe_scorers(read))
         scores = folder / SCORES
-        if manifest.scoring == before.scoring:
-            scores.unlink(missing_ok=True)
-        elif scores.exists():
-            scores.replace(folder / f"scores-{before.scoring}.jsonl")
+        with writing(scores):
+            if manifest.scoring == before.scoring:
+                scores.unlink(missing_ok=True)
+            elif scores.exists():
+                scores.replace(folder / f"scores-{before.scoring}.jsonl")
         manifest.save(folder)
         return _carry_on(folder, manifest, read, plan, workers=workers, progress=progress)
 

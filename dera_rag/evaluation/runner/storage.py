@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dera_rag.errors import RunFolderError
+from dera_rag.files import writing
 
 try:
     import fcntl
@@ -35,21 +36,32 @@ def locked(folder: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        RunFolderError: Another process holds it.
+        RunFolderError: Another process holds it, or its file system has no locks.
+        OutputError: It cannot be made, or nothing can be written into it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise RunFolderError(
-                    f"another run holds {str(folder)!r}", hint="wait for it, or stop it"
-                ) from error
+            _lock(handle, folder)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunFolderError(
+            f"another run holds {str(folder)!r}", hint="wait for it, or stop it"
+        ) from error
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot lock {str(folder)!r}: {error.strerror or error}",
+            hint="name a folder on a file system that has locks, such as a local disk",
+        ) from error
 
 
 class Appender:
@@ -58,11 +70,15 @@ class Appender:
     Args:
         path: The file; made where it is missing.
         size: Bytes that stay; what stands behind them is cut off.
+
+    Raises:
+        OutputError: It cannot be opened for writing.
     """
 
     def __init__(self, path: Path, size: int) -> None:
         self._path = path
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with writing(path):
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         self._size = size
         before = os.fstat(self._handle).st_size
         if before > size:
