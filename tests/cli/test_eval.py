@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import shutil
+import sys
 
 import pytest
 from evaluation_suites import write_suite
 from report_runs import LOWER, at, question, scored, write_run
+from report_runs import given as answer_given
 
 
 @pytest.fixture
@@ -180,3 +182,27 @@ def test_a_report_refuses_cards_that_are_not_there(by_hand, tmp_path, run):
         assert refused.exit_code == 2
         assert says in refused.stderr
         assert "validate-scorers" in refused.stderr
+
+
+def test_without_the_extra_a_report_ends_at_once_with_what_to_install(
+    by_hand, tmp_path, run, monkeypatch
+):
+    folder = by_hand("run", [1, 0, 0, 0])
+    given = write_run(
+        tmp_path / "given", [question("q", [answer_given(scored({"venues_hallucination": 0.0}))])],
+        answers="given", scorers=AXES,
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "statsmodels.stats.multitest", None)
+    # Nothing may be resampled first: that takes minutes on a real run.
+    monkeypatch.setattr("dera_rag.evaluation.report.summarising.summarise_section", None)
+    monkeypatch.setattr("dera_rag.evaluation.report.differences.shared_sections", None)
+    for verb in (("report", folder, "--format", "md"), ("diff", folder, folder)):
+        refused = run("eval", *verb)
+        assert refused.exit_code == 2, refused.output
+        assert "Holm's method, which needs statsmodels" in refused.stderr
+        assert "pip install 'dera-rag[eval]'" in refused.stderr
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "statsmodels.stats.multitest", None)
+    # What compares nothing needs no extra, nor does a gate.
+    assert run("eval", "report", given, "--format", "md").exit_code == 0
+    assert run("eval", "gate", folder, "factuality>=-0.1", "--baseline", folder).exit_code == 0

@@ -179,7 +179,7 @@ def test_a_start_that_failed_does_not_block_the_next(change, left, pair, tmp_pat
     suite, folder = write_suite(tmp_path, pair), tmp_path / "run"
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "bad.jsonl").write_text('{"user_input": ""}\n')
-    with pytest.raises(DeraRagError, match="user_input|no/such"):
+    with pytest.raises(DeraRagError, match=r"user_input|no/such"):
         run(write_suite(tmp_path / "bad", pair, **change), folder, workers=0)
     assert left is None or {path.name for path in folder.iterdir()} == left
     assert run(suite, folder, workers=0).questions == 5

@@ -13,6 +13,7 @@ from dera_rag.evaluation.report.findings import Test
 from dera_rag.evaluation.report.pairing import Shared, shared_sections, shared_ways
 from dera_rag.evaluation.report.runs import load_run
 from dera_rag.evaluation.statistics import Estimate
+from dera_rag.evaluation.statistics.paired import require_holm
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,9 @@ def diff(
         MissingFileError: No such folder.
         RunFolderError: One of them holds no finished run.
         InvalidValueError: They have no question and seed in common.
+        MissingDependencyError: statsmodels is not installed.
     """
+    require_holm()
     before, after = load_run(old), load_run(new)
     shared = shared_sections(after, before)
     rows = [(one, _pairs(one, n_resamples, seed)) for one in shared]

@@ -10,6 +10,7 @@ from dera_rag.evaluation.report.meters import found_cards, named_cards
 from dera_rag.evaluation.report.runs import Run, load_run
 from dera_rag.evaluation.report.sections import summarise_section
 from dera_rag.evaluation.report.summary_types import RunFacts, Summary
+from dera_rag.evaluation.statistics.paired import require_holm
 from dera_rag.types import Json
 
 METHOD = (
@@ -49,8 +50,12 @@ def summarise(
         RunFolderError: It holds no finished run.
         InvalidValueError: No such baseline, a setting out of range, or a file among the cards that
             is none.
+        MissingDependencyError: statsmodels is not installed, and answers were generated: given ones
+            are one arm, and need no test.
     """
     run = load_run(folder)
+    if run.answers != "given":
+        require_holm()
     known = found_cards(run.folder / "scorers") if cards is None else named_cards(cards)
     manifest: dict[str, Json] = {
         "suite": dict(run.manifest.suite),

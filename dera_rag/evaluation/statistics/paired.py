@@ -136,15 +136,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
         raise InvalidValueError(f"p-values must be in [0, 1], got {p[known].tolist()}")
     if not known.any():
         return [float(x) for x in p]
-    try:
-        from statsmodels.stats.multitest import multipletests
-    except ImportError as error:
-        raise MissingDependencyError(
-            "Holm's method needs statsmodels", hint="pip install 'dera-rag[eval]'"
-        ) from error
+    require_holm()
+    from statsmodels.stats.multitest import multipletests
+
     adjusted = p.copy()
     adjusted[known] = multipletests(p[known], method="holm")[1]
     return [float(x) for x in adjusted]
+
+
+def require_holm() -> None:
+    """Say what is missing before minutes of resampling, and not behind them.
+
+    Raises:
+        MissingDependencyError: statsmodels is not installed.
+    """
+    try:
+        import statsmodels.stats.multitest  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            "comparing arms or runs adjusts p-values by Holm's method, which needs statsmodels",
+            hint="pip install 'dera-rag[eval]'",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
