@@ -3,7 +3,7 @@
 import pytest
 from report_runs import LOWER, at, chosen, given, question, scored, segments, write_run
 
-from dera_rag.errors import DeraRagError, InvalidValueError, RunFolderError
+from dera_rag.errors import InvalidValueError, RunFolderError
 from dera_rag.evaluation.report import diff, gate
 from dera_rag.evaluation.report.gates import Condition, parse_conditions
 from dera_rag.evaluation.report.markdown_differences import difference_to_markdown
@@ -217,7 +217,8 @@ def test_questions_that_are_gone_are_named(tmp_path, runs):
     [
         ("factualty>=0", "did you mean 'factuality'"),
         ("venues_halucination>=0", "did you mean 'venues_hallucination'"),
-        ("copy_rate>=0", "no section is scored by 'copy_rate'"),
+        ("copy_rate>=0", "no section can be held to 'copy_rate'"),
+        ("copy_rate>=0", r"factuality, naturalness or a scorer, here \['venues_hallucination'"),
     ],
 )
 def test_a_gate_refuses_names_that_nothing_is_scored_by(runs, conditions, says):
@@ -229,11 +230,57 @@ def test_a_gate_needs_a_better_direction(tmp_path):
     neither = AXES | {"length": LOWER | {"direction": "neither"}}
 
     def run(folder):
-        asked = [question(f"q{i}", [at(0, scored({"length": 1.0}))]) for i in range(3)]
+        values = row(0)["scores"] | {"length": 1.0}
+        asked = [question(f"q{i}", [at(0, scored(values))]) for i in range(3)]
         return write_run(tmp_path / folder, asked, answers="grid", lam=(0,), scorers=neither)
 
-    with pytest.raises(DeraRagError, match="direction"):
-        gate(run("a"), run("b"), "length>=0")
+    says = r"'length': neither end.*name factuality, naturalness or one of \['venues_halluc"
+    with pytest.raises(InvalidValueError, match=says):
+        gate(run("a"), run("b"), "length>=-1")
+
+
+# A scorer that stands first for factuality and scored nothing, and one behind it that did.
+TWO = {
+    "slot_hallucinated": LOWER,
+    "copy_rate": LOWER,
+    "exact_match": LOWER | {"direction": "higher"},
+}
+
+
+def silent(folder, right, first=None):
+    """A run whose `slot_hallucinated` says `first` (None for nothing) of every answer."""
+    lacking = {"slot_hallucinated": "the record has no slots"} if first is None else None
+    values = {} if first is None else {"slot_hallucinated": first}
+    asked = [
+        question(f"q{i}", [at(1, scored(values | {"exact_match": one}, unscored=lacking))])
+        for i, one in enumerate(right)
+    ]
+    return write_run(folder, asked, answers="grid", lam=(1,), scorers=TWO)
+
+
+def test_a_gate_passes_over_a_scorer_that_scored_nothing(tmp_path):
+    old, new = silent(tmp_path / "old", [0, 1, 0, 1]), silent(tmp_path / "new", [1, 1, 1, 1])
+    found = gate(new, old, "factuality>=0", **FEW)
+    assert found.passed
+    assert [check.scorer for check in found.checks] == ["exact_match"]
+    for name in ("slot_hallucinated", "copy_rate"):
+        with pytest.raises(InvalidValueError, match=f"{name} scored no answer of the baseline"):
+            gate(new, old, f"{name}>=0")
+    with pytest.raises(
+        InvalidValueError, match=r"no section can be held to 'naturalness'.*no scor"
+    ):
+        gate(new, old, "naturalness>=0")
+
+
+def test_what_scored_the_baseline_alone_is_not_passed_over(tmp_path):
+    """A scorer whose model could not be loaded must not hand its place to an easier one."""
+    old, new = silent(tmp_path / "old", [1] * 4, first=0.0), silent(tmp_path / "new", [1] * 4)
+    found = gate(new, old, "factuality>=-1", **FEW)
+    assert not found.passed
+    assert found.checks[0].scorer == "slot_hallucinated"
+    assert "4 items of the baseline could not be scored" in found.sentence
+    # The other way round there is nothing to be held to.
+    assert gate(old, new, "factuality>=-1", **FEW).checks[0].scorer == "exact_match"
 
 
 def test_given_answers_can_be_gated_and_not_mixed(tmp_path, runs):

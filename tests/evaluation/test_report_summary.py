@@ -5,6 +5,7 @@ import io
 import json
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,10 +25,11 @@ from report_runs import (
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError
 from dera_rag.evaluation.report import summarise
-from dera_rag.evaluation.report.axes import DEFAULTS
+from dera_rag.evaluation.report.axes import DEFAULTS, axes
 from dera_rag.evaluation.report.csv_text import COLUMNS, to_csv
 from dera_rag.evaluation.report.markdown import to_markdown
 from dera_rag.evaluation.report.plain import plain
+from dera_rag.evaluation.report.runs import load_run
 from dera_rag.evaluation.scorers.cards import Card, agreement
 
 FEW = {"n_resamples": 200}
@@ -106,6 +108,41 @@ def test_arms_scorers_and_axes_are_what_the_rows_say(section):
     assert not facts["learned_naturalness"].binary
     assert (found.questions, found.sources, found.failed) == (12, 12, 0)
     assert found.card.anchors[0].value == "15.94 %"
+
+
+def test_an_axis_passes_over_a_scorer_without_a_value(section):
+    def one(i):
+        lacking = {"slot_error_rate": "the record has no slots"}
+        return scored({"exact_match": float(i % 2)}, unscored=lacking)
+
+    scorers = {"slot_error_rate": LOWER, "exact_match": NEITHER | {"direction": "higher"}}
+    asked = [question(f"q{i}", [at(0, one(i)), at(1, one(1))]) for i in range(4)]
+    found = section(asked, scorers=scorers, axes={"factuality": "slot_error_rate"})
+    factuality, naturalness = found.axes
+    assert (factuality.scorer, factuality.chosen) == ("exact_match", "default")
+    assert factuality.reason == "slot_error_rate scored no answer"
+    assert naturalness.reason == "no scorer of this section measures naturalness"
+    assert "factuality 0.500" in found.headline[0]
+    assert not any("–" in sentence for sentence in found.headline)
+
+
+def test_an_axis_whose_scorers_have_no_value_says_so(section):
+    lacking = scored({"length": 3.0}, unscored={"exact_match": "no references"})
+    scorers = {"exact_match": NEITHER | {"direction": "higher"}, "length": NEITHER}
+    asked = [question(f"q{i}", [at(0, lacking), at(1, lacking)]) for i in range(4)]
+    factuality = section(asked, scorers=scorers).axes[0]
+    assert (factuality.scorer, factuality.reason) == (None, "exact_match scored no answer")
+
+
+def test_a_scorer_named_after_its_model_stands_for_its_axis(tmp_path):
+    scorers = {"minicheck_small": NEITHER | {"direction": "higher", "range": [0.0, 1.0]}}
+    asked = [question(f"q{i}", [at(0, scored({"minicheck_small": 0.5}))]) for i in range(4)]
+    folder = grid_run(tmp_path / "run", asked, scorers=scorers)
+    found = load_run(folder).sections["mine"]
+    assert axes(found, {})[0].scorer is None
+    promise = found.promises["minicheck_small"] | {"name": "minicheck"}  # as the registry has it
+    named = replace(found, promises={"minicheck_small": promise})
+    assert axes(named, {})[0].scorer == "minicheck_small"
 
 
 def test_a_suite_names_its_axes_and_lower_is_turned_round(section):

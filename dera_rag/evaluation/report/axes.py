@@ -1,13 +1,14 @@
 """Which scorer measures factuality and which naturalness, and both turned so that higher is better.
 
 A suite may say so under `axes`; where it does not, or names none that a section has, the first of
-`DEFAULTS` that judges the section is taken: exact instruments before estimates.
+`DEFAULTS` that judges the section is taken: exact instruments before estimates. A scorer without a
+value for any answer judges nothing, and is passed over.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -87,28 +88,64 @@ def scale_of(section: SectionRun, scorer: str) -> Scale | None:
     return Scale(scorer, -1.0, high, 0.0, high - low)
 
 
-def axes(section: SectionRun, suite: Mapping[str, Json]) -> tuple[Axis, Axis]:
+def scored_by(section: SectionRun) -> frozenset[str]:
+    """Scorers that have a value for some answer of a section."""
+    tables = [one.values for q in section.questions for one in q.answered.values()]
+    found = np.isfinite(np.concatenate(tables)).any(0) if tables else ()
+    return frozenset(name for name, any_ in zip(section.scorers, found, strict=False) if any_)
+
+
+def axes(
+    section: SectionRun, suite: Mapping[str, Json], silent: Collection[str] | None = None
+) -> tuple[Axis, Axis]:
     """Factuality and naturalness of a section.
 
     Args:
         section: The section.
         suite: The suite's values, where `axes` may name scorers.
+        silent: Scorers to pass over; None for those that have scored no answer of the section.
     """
     stated = suite.get("axes")
     named = stated if isinstance(stated, Mapping) else {}
+    if silent is None:
+        silent = set(section.scorers) - scored_by(section)
     factuality, naturalness = get_args(AxisName)
-    return _axis(factuality, section, named), _axis(naturalness, section, named)
+    return (
+        _axis(factuality, section, named, silent),
+        _axis(naturalness, section, named, silent),
+    )
 
 
-def _axis(name: AxisName, section: SectionRun, named: Mapping[str, Json]) -> Axis:
+def _axis(
+    name: AxisName, section: SectionRun, named: Mapping[str, Json], silent: Collection[str]
+) -> Axis:
     asked = named.get(name, [])
     asked = [asked] if isinstance(asked, str) else asked
+    passed_over: list[str] = []
     for chosen, candidates in (("suite", asked), ("default", DEFAULTS[name])):
-        for scorer in candidates if isinstance(candidates, (list, tuple)) else ():
-            scale = scale_of(section, str(scorer)) if scorer in section.scorers else None
-            if scale is not None:
-                return Axis(name, scale.scorer, _in_words(scale), chosen)
-    return Axis(name, None, reason=f"no scorer of this section measures {name}")
+        for candidate in candidates if isinstance(candidates, (list, tuple)) else ():
+            for scorer in _made_by(section, str(candidate)):
+                scale = scale_of(section, scorer)
+                if scale is not None and scorer not in silent:
+                    why = _passed_over(passed_over)
+                    return Axis(name, scorer, _in_words(scale), chosen, reason=why)
+                if scale is not None and scorer not in passed_over:
+                    passed_over.append(scorer)
+    why = _passed_over(passed_over) or f"no scorer of this section measures {name}"
+    return Axis(name, None, reason=why)
+
+
+def _made_by(section: SectionRun, name: str) -> list[str]:
+    """Scorers of a name; a model's, such as `minicheck_NAME`, are found by their registry name."""
+    return [
+        scorer
+        for scorer in section.scorers
+        if name in {scorer, section.promises[scorer].get("name")}
+    ]
+
+
+def _passed_over(names: Sequence[str]) -> str:
+    return f"{', '.join(names)} scored no answer" if names else ""
 
 
 def _in_words(scale: Scale) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
 from dera_rag.errors import InvalidValueError
-from dera_rag.evaluation.report.axes import axes
 from dera_rag.evaluation.report.comparing import paired_columns, scores_of
+from dera_rag.evaluation.report.gate_names import check_held, scorer_for
 from dera_rag.evaluation.report.pairing import Shared, shared_sections
-from dera_rag.evaluation.report.runs import Run, load_run
-from dera_rag.evaluation.report.summary_types import AxisName
+from dera_rag.evaluation.report.runs import load_run
 from dera_rag.evaluation.report.tables import Way, find_way
 from dera_rag.evaluation.statistics import paired
 
@@ -84,7 +81,8 @@ def parse_conditions(text: str) -> tuple[Condition, ...]:
         found = _CONDITION.fullmatch(part)
         if found is None:
             raise InvalidValueError(
-                f"no condition: {part!r}", hint='e.g. "factuality>=-0.01, naturalness>=-0.02"'
+                f"no condition: {part!r}",
+                hint='an axis or a scorer, >= and a number: "factuality>=-0.01, token_f1>=0"',
             )
         made.append(Condition(found[1], float(found[2].replace("−", "-"))))
     if not made:
@@ -131,11 +129,11 @@ def gate(
     for section in shared:
         way = _arm(section, at)
         for condition in asked:
-            scorer = _scorer(run, before, section, condition.name)
+            scorer = scorer_for(section, run.manifest.suite, condition.name)
             if scorer is not None:
                 held.add(condition.name)
                 checks.append(_check(section, condition, scorer, way, draws))
-    _check_names([c.name for c in asked if c.name not in held], shared)
+    check_held([c.name for c in asked if c.name not in held], shared, run.manifest.suite)
     passed = all(check.gate.passed for check in checks)
     return GateReport(passed, tuple(checks), _sentence(checks, shared, passed))
 
@@ -158,31 +156,6 @@ def _arm(shared: Shared, at: str | float | None) -> Way:
     if way.kind == "lam":
         find_way(other, way.lam)
     return way
-
-
-def _scorer(run: Run, before: Run, shared: Shared, name: str) -> str | None:
-    """The scorer that stands for a name in a section; None where the section has none."""
-    scorer: str | None = name
-    if name in get_args(AxisName):
-        section = run.sections[shared.name]
-        found = {axis.name: axis.scorer for axis in axes(section, run.manifest.suite)}
-        scorer = found[name]  # type: ignore[index]  # it is one of the two
-    if scorer in shared.skipped:
-        raise InvalidValueError(
-            f"section {shared.name!r}: {scorer} cannot be compared: {shared.skipped[scorer]}"
-        )
-    return scorer if scorer in shared.scorers else None
-
-
-def _check_names(unknown: Sequence[str], shared: tuple[Shared, ...]) -> None:
-    if not unknown:
-        return
-    known = [*get_args(AxisName), *dict.fromkeys(s for one in shared for s in one.scorers)]
-    near = [n for n in difflib.get_close_matches(unknown[0], known, n=1) if n != unknown[0]]
-    raise InvalidValueError(
-        f"no section is scored by {unknown[0]!r}",
-        hint=f"did you mean {near[0]!r}?" if near else f"scored are {known[2:]}",
-    )
 
 
 def _check(

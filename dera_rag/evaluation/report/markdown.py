@@ -64,7 +64,8 @@ def _axis(axis: Axis) -> str:
     if axis.scorer is None:
         return f"- {axis.name}: {axis.reason}"
     turned = f", read as {axis.turned}" if axis.turned else ""
-    return f"- {axis.name}: {axis.scorer}{turned} (by {axis.chosen})"
+    passed_over = f"; {axis.reason}" if axis.reason else ""
+    return f"- {axis.name}: {axis.scorer}{turned} (by {axis.chosen}{passed_over})"
 
 
 def _missing(section: Section) -> str:

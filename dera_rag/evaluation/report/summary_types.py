@@ -40,7 +40,7 @@ class Axis:
         turned: How its value becomes "higher is better": "" (it is already), `1 − value` where
             the scale has an upper end (that end stands for the 1), or `−value`.
         chosen: `suite` where the suite says so, `default` by the order of `axes.DEFAULTS`.
-        reason: Why there is no scorer; "" else.
+        reason: Why there is no scorer, or which were passed over for it; "" else.
     """
 
     name: AxisName

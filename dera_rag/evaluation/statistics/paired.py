@@ -235,6 +235,8 @@ def gate(
 def _sentence(name: str, estimate: Estimate, margin: float, passed: bool, lost: int) -> str:
     if lost:
         return f"{name}: fails, {lost} items of the baseline could not be scored in this run"
+    if not estimate.n:
+        return f"{name}: fails, no item is scored in both runs"
     if math.isnan(estimate.low):
         return f"{name}: fails, {estimate.n} paired items tell no interval"
     relation = "is at or above" if passed else "is below"

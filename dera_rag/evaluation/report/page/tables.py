@@ -54,7 +54,9 @@ def _task(section: Section) -> list[object]:
         cell = base.cells.get(axis.scorer) if base and axis.scorer else None
         measured = axis.reason
         if axis.scorer:
-            measured = join(broken(axis.scorer), " ", arrow(facts_of(section, axis.scorer)))
+            passed_over = f" ({axis.reason})" if axis.reason else ""
+            arrowed = arrow(facts_of(section, axis.scorer))
+            measured = join(broken(axis.scorer), " ", arrowed, passed_over)
         found.append(join(estimate(cell.estimate) if cell else None, el("small", measured)))
     return [
         el("a", section.name, href=f"#{anchor(section)}"),
