@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _REQUIRED: Any = object()
+_IN_WORDS: dict[type, str] = {
+    str: "text",
+    list: "a list, written [a, b]",
+    dict: "keys and values",
+    bool: "true or false",
+}
 
 
 class Settings:
@@ -27,17 +35,21 @@ class Settings:
     Args:
         values: What was read.
         where: Names it in messages.
+        examples: Key → how it may be written, for the hint beside a value of another type.
 
     Raises:
         InvalidValueError: Not a mapping with string keys.
     """
 
-    def __init__(self, values: Any, where: str) -> None:
+    def __init__(
+        self, values: Any, where: str, examples: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
             raise InvalidValueError(f"{where}: expected keys and values, got {values!r:.80}")
         self._left = dict(values)
         self._known: list[str] = []
         self._where = where
+        self._examples = examples
 
     def take(self, key: str, kind: type[_T], default: _T = _REQUIRED) -> _T:
         """The value of a key.
@@ -48,8 +60,10 @@ class Settings:
         """
         value = self._pop(key, default)
         if not isinstance(value, kind):
+            wanted = _IN_WORDS.get(kind, kind.__name__)
             raise InvalidValueError(
-                f"{self._where}: {key!r} must be of type {kind.__name__}, got {value!r:.80}"
+                f"{self._where}: {key!r} must be {wanted}, got {value!r:.80}",
+                hint=self._example(key, value),
             )
         return value
 
@@ -63,8 +77,15 @@ class Settings:
         if value is not default and (
             isinstance(value, bool) or not isinstance(value, (int, float))
         ):
-            raise InvalidValueError(f"{self._where}: {key!r} must be a number, got {value!r}")
+            raise InvalidValueError(
+                f"{self._where}: {key!r} must be a number, got {value!r:.80}",
+                hint=self._example(key, value),
+            )
         return value
+
+    def _example(self, key: str, value: Any) -> str:
+        example = self._examples.get(key)
+        return f"e.g. `{example}`" if example else unquoted(value)
 
     def _pop(self, key: str, default: Any) -> Any:
         self._known.append(key)
@@ -100,6 +121,15 @@ class Settings:
                 f"{self._where}: unknown keys {sorted(self._left)}",
                 hint=self._suggestion() or f"known are {sorted(self._known)}",
             )
+
+
+def unquoted(value: object) -> str:
+    """A hint for what would be a number without its quotes; "" for anything else."""
+    try:
+        number = float(value) if isinstance(value, str) else math.nan
+    except ValueError:
+        number = math.nan
+    return "" if math.isnan(number) else f"write {value} without quotes"
 
 
 def parse(text: str, where: str) -> dict[str, Json]:

@@ -206,3 +206,10 @@ def test_without_the_extra_a_report_ends_at_once_with_what_to_install(
     # What compares nothing needs no extra, nor does a gate.
     assert run("eval", "report", given, "--format", "md").exit_code == 0
     assert run("eval", "gate", folder, "factuality>=-0.1", "--baseline", folder).exit_code == 0
+
+
+def test_a_format_that_does_not_exist_is_answered_with_those_that_do(by_hand, run):
+    refused = run("eval", "report", by_hand("run", [1]), "--format", "txt")
+    assert refused.exit_code == 2
+    assert "txt" in refused.stderr
+    assert all(name in refused.stderr for name in ("html", "md", "csv", "json"))

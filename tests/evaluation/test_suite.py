@@ -6,6 +6,7 @@ from evaluation_suites import suite_values, write_questions
 
 from dera_rag.errors import DeraRagError, InvalidValueError, MissingFileError, UnknownNameError
 from dera_rag.evaluation.suites import find_suite, load_suite, read_suite, shipped_names
+from dera_rag.evaluation.suites.examples import EXAMPLES
 from dera_rag.policies import EvidencePolicy
 
 
@@ -129,6 +130,46 @@ def test_what_cannot_be_is_refused_with_a_way_out(changes, message, values):
         values(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "key", "hint"),
+    [
+        ({"seeds": "1"}, "seeds", "`seeds: [0, 1]`"),
+        ({"seeds": 1}, "seeds", "`seeds: [0, 1]`"),
+        ({"seeds": ["1"]}, "seeds", "`seeds: [0, 1]`"),
+        ({"lam": "high"}, "lam", "`lam: [0, 2]`"),
+        ({"lam": 1}, "lam", "`lam: [0, 2]`"),
+        ({"lam": ["0"]}, "lam", "use a float"),
+        ({"top_k": "3"}, "top_k", "`top_k: 3`"),
+        ({"batch": "8"}, "batch", "`batch: 8`"),
+        ({"max_segments": 0}, "max_segments", "`max_segments: 256`"),
+        ({"tuning": "half"}, "tuning", "`tuning: 0.5`"),
+        ({"suite": 3}, "suite", "`suite: warranty`"),
+        ({"scorers": "copy_rate"}, "scorers", "`scorers: [copy_rate, length]`"),
+        ({"policies": "evidence"}, "policies", "`policies: [evidence]`"),
+        ({"sampling": 1}, "sampling", "temperature: 1"),
+        ({"sampling": {"temperature": "1"}}, "temperature", "write 1 without quotes"),
+        ({"tasks": ["venues"]}, "tasks", "task: own"),
+        ({"tasks": {"venues": {"n": "5"}}}, "n", "write 5 without quotes"),
+        ({"prompt": 3}, "prompt", "{passages}"),
+    ],
+)
+def test_a_value_of_another_type_shows_how_it_is_written(changes, key, hint, values):
+    with pytest.raises(InvalidValueError) as refused:
+        values(**changes)
+    assert key in refused.value.message
+    assert hint in refused.value.hint
+
+
+def test_every_example_is_a_suite_that_can_be_read(tmp_path):
+    """All of them together are one: an example that is refused itself would teach nothing."""
+    write_questions(tmp_path)
+    (tmp_path / "documents").mkdir()
+    text = "\n".join(EXAMPLES.values())
+    suite = read_suite(yaml.safe_load(text) | {"axes": {"factuality": "copy_rate"}}, tmp_path)
+    assert (suite.seeds, suite.lam, suite.top_k) == ((0, 1), (0.0, 2.0), 3)
+    assert yaml.safe_load(EXAMPLES["axes"])["axes"].keys() == {"factuality", "naturalness"}
+
+
 def test_a_file_that_is_no_suite_is_named(tmp_path):
     file = tmp_path / "suite.yaml"
     file.write_text("- a\n- b\n")
@@ -165,7 +206,7 @@ def test_axes_name_scorers_and_change_no_answer(values):
         ({"factuality": "copy_rat"}, r"nothing is scored by 'copy_rat'.*did you mean 'copy_rate'"),
         ({"factuality": "length"}, r"neither end of 'length' is better"),
         ({"naturalness": 3}, r"axes, naturalness: expected a list of words"),
-        ("copy_rate", r"'axes' must be of type dict"),
+        ("copy_rate", r"'axes' must be keys and values.*axes: \{factuality"),
     ],
 )
 def test_axes_that_cannot_be_are_refused(values, axes, says):

@@ -193,7 +193,7 @@ class TestYaml:
             ({"base": "1"}, "'base' must be a number"),
             ({"base": True}, "'base' must be a number"),
             ({"maximum": math.inf}, "λ must be finite"),
-            ({"pair": None}, "'pair' must be of type str"),
+            ({"pair": None}, "'pair' must be text"),
             ({"cues": {"food": "serve"}}, "cues.food: expected a list"),
             ({"speed": 1}, r"unknown keys \['speed'\]"),
             ({"adjustments": [3]}, r"adjustments\[0\]: expected keys"),

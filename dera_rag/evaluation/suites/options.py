@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from dera_rag.errors import InvalidValueError
+from dera_rag.policies.config import unquoted
 from dera_rag.types import Json
 
 
@@ -55,7 +56,9 @@ def check_options(
         truth = isinstance(value, bool) and bool not in kinds
         if kinds and (truth or not isinstance(value, kinds)):
             named = " or ".join("empty" if kind is type(None) else kind.__name__ for kind in kinds)
-            raise InvalidValueError(f"{where}: {name!r} must be {named}, got {value!r:.80}")
+            raise InvalidValueError(
+                f"{where}: {name!r} must be {named}, got {value!r:.80}", hint=unquoted(value)
+            )
 
 
 def _hints(make: Any) -> dict[str, Any]:

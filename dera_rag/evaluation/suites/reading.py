@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.evaluation.suites.axes import check_axes, read_axes
+from dera_rag.evaluation.suites.examples import EXAMPLES
 from dera_rag.evaluation.suites.schema import Answers, Named, PairSource, Section, Signals, Suite
 from dera_rag.evaluation.tasks.data import check_choice
 from dera_rag.policies import EvidencePolicy, from_config
@@ -47,7 +48,7 @@ def read_suite(values: Mapping[str, Json], folder: Path, where: str = "suite") -
         UnknownNameError: A task, scorer or policy that is not registered.
         MissingFileError: A file that it names does not exist.
     """
-    read = Settings(values, where)
+    read = Settings(values, where, EXAMPLES)
     answers = _choice(read.take("answers", str), "answers", get_args(Answers), where)
     lam = _lam(read.take("lam", list, []), answers, where)
     common = read.take("scorers", list, [])
@@ -81,7 +82,10 @@ def _choice(value: str, key: str, allowed: tuple[str, ...], where: str) -> Any:
 
 
 def _lam(values: list[Json], answers: str, where: str) -> tuple[float, ...]:
-    lam = tuple(check_lam(value) for value in values)  # type: ignore[arg-type]  # it refuses others
+    try:
+        lam = tuple(check_lam(value) for value in values)  # type: ignore[arg-type]  # it refuses others
+    except InvalidValueError as error:
+        raise InvalidValueError(f"{where}, lam: {error.message}", hint=error.hint) from error
     if answers == "given":
         if lam:
             raise InvalidValueError(f"{where}: given answers have no `lam`", hint="leave it out")
@@ -160,20 +164,26 @@ def _seeds(values: list[Json], where: str) -> tuple[int, ...]:
     seeds = [v for v in values if isinstance(v, int) and not isinstance(v, bool)]
     if not seeds or len(seeds) < len(values) or len(set(seeds)) < len(seeds):
         raise InvalidValueError(
-            f"{where}: seeds must be different whole numbers, got {values!r:.80}", hint="seeds: [0]"
+            f"{where}: seeds must be different whole numbers, got {values!r:.80}",
+            hint=f"e.g. `{EXAMPLES['seeds']}`",
         )
     return tuple(seeds)
 
 
 def _count(value: object, key: str, where: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InvalidValueError(f"{where}: {key!r} must be a whole number ≥ 1, got {value!r}")
+        raise InvalidValueError(
+            f"{where}: {key!r} must be a whole number ≥ 1, got {value!r}",
+            hint=f"e.g. `{EXAMPLES[key]}`",
+        )
     return value
 
 
 def _share(value: float, key: str, where: str) -> float:
     if not 0 <= value < 1:
-        raise InvalidValueError(f"{where}: {key!r} must be in [0, 1), got {value!r}")
+        raise InvalidValueError(
+            f"{where}: {key!r} must be in [0, 1), got {value!r}", hint=f"e.g. `{EXAMPLES[key]}`"
+        )
     return float(value)
 
 
@@ -218,11 +228,17 @@ def _check(suite: Suite, where: str) -> None:
     from dera_rag.decoding.path_requests import check_truncation
 
     if suite.prompt is not None and not isinstance(suite.prompt, str):
-        raise InvalidValueError(f"{where}: prompt must be text, got {suite.prompt!r:.80}")
+        raise InvalidValueError(
+            f"{where}: prompt must be text, got {suite.prompt!r:.80}",
+            hint=f"e.g. `{EXAMPLES['prompt']}`",
+        )
     if suite.prompt is not None and not all(
         x in suite.prompt for x in ("{passages}", "{question}")
     ):
-        raise InvalidValueError(f"{where}: prompt needs {{passages}} and {{question}}")
+        raise InvalidValueError(
+            f"{where}: prompt needs {{passages}} and {{question}}",
+            hint=f"e.g. `{EXAMPLES['prompt']}`",
+        )
     sampling = suite.make_sampling()
     if suite.answers == "path":
         check_truncation(sampling)
