@@ -12,22 +12,26 @@ import math
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from dera_rag import DeraDecoder, ModelPair, Sampling
-from dera_rag.errors import PairMismatchError
+from dera_rag.errors import LogitsError, PairMismatchError
 from dera_rag.numerics import mix
 from dera_rag.numerics.sampling import penalise
 from dera_rag.pairs import two_models
 from dera_rag.pairs.compatibility import check_same_ids
+from dera_rag.pairs.loading import quiet
 from dera_rag.pairs.rows import ModelRows
 from dera_rag.pairs.session import CausalSession
 from dera_rag.protocols import Branches
 from dera_rag.testing import (
+    ENCODER_DECODERS,
     assert_same_tokens,
     cache_free_greedy,
     cache_free_logits,
     hugging_face_greedy,
     tiny_tokenizer,
+    write_adapter,
     write_pair,
 )
 
@@ -156,6 +160,37 @@ def test_zero_times_minus_infinity(pair):
     breaks(check_masked_tokens, lambda r, a, lam: lam * a + (1 - lam) * r)
     breaks(check_masked_tokens, lambda r, a, lam: r + lam * (a - r))
     breaks(check_masked_tokens, lambda r, a, lam: torch.nan_to_num(r + lam * (a - r)))
+
+
+def check_a_mask_of_one_model(mixing):
+    """A −inf of one model alone is an error, not a number that looks like one."""
+    masked, free = torch.tensor([[1.0, -math.inf, 2.0]]), torch.tensor([[3.0, 1.0, 0.0]])
+    for branches, lam in itertools.product(((masked, free), (free, masked)), (0.5, 2.0)):
+        try:
+            mixing(*branches, lam)
+        except LogitsError:
+            continue
+        raise AssertionError("a mask of one model went unnoticed")
+
+
+def test_a_mask_of_one_model_is_an_error():
+    holds(check_a_mask_of_one_model, mix)
+    breaks(check_a_mask_of_one_model, lambda r, a, lam: r + lam * (a - r))
+    breaks(check_a_mask_of_one_model, lambda r, a, lam: torch.nan_to_num(r + lam * (a - r)))
+
+
+def check_precision(mixing):
+    """Logits in bfloat16 are mixed in float32: ¼ of the step from 8 to 8.0625 is no bfloat16."""
+    reference, aligned = (torch.tensor([x], dtype=torch.bfloat16) for x in ([8, 4], [8.0625, 4.25]))
+    mixed = mixing(reference, aligned, 0.25)
+    assert mixed.dtype is torch.float32
+    assert mixed.tolist() == [[8.015625, 4.0625]]
+
+
+def test_mixing_is_in_float32():
+    holds(check_precision, mix)
+    breaks(check_precision, lambda r, a, lam: r + lam * (a - r))
+    breaks(check_precision, lambda r, a, lam: (r + lam * (a - r)).float())
 
 
 def check_penalty(decode, pair):
@@ -307,6 +342,34 @@ def test_padded_embeddings_are_cut_to_the_tokenizer(loud_padding):
 
     holds(check_padding_is_cut, loud_padding)
     breaks(check_padding_is_cut, Rewired(loud_padding, cut_to_the_smaller_model))
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bart", "flan_t5", "adapter"])
+def test_padded_embeddings_are_cut_on_every_engine(kind, tmp_path, monkeypatch):
+    """Loaded by path: lean, transformers, encoder–decoders, both branches in one forward."""
+    shape = "llama" if kind == "adapter" else kind
+    folders = write_pair(tmp_path, shape, padding=(6, 14), seed=4)
+    kinds = AutoModelForSeq2SeqLM if shape in ENCODER_DECODERS else AutoModelForCausalLM
+    for folder in (folders.reference, folders.aligned):
+        model, size = kinds.from_pretrained(folder), len(tiny_tokenizer())
+        with torch.no_grad():
+            weight = model.get_output_embeddings().weight
+            # Not one number throughout: behind a layer norm that would add up to nothing.
+            weight[size] = torch.linspace(-60, 60, weight.shape[1]).sin() * 60
+            weight[size + 1] = -weight[size]
+        with quiet():
+            model.save_pretrained(folder)
+
+    def load():
+        if kind != "adapter":
+            return folders.load()
+        write_adapter(tmp_path / "adapter", folders.reference)
+        return ModelPair.from_adapter(base=folders.reference, adapter=tmp_path / "adapter")
+
+    holds(check_padding_is_cut, load())
+    rows = len(tiny_tokenizer()) + 6
+    monkeypatch.setattr(two_models, "mixable_ids", lambda tokenizer, *models: rows)
+    breaks(check_padding_is_cut, load())
 
 
 def check_stops_on_the_union(load, folders):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from path_checks import check_against_generate, check_cover
 
 from dera_rag import DeraDecoder, Sampling
 from dera_rag.decoding.mixer import LinearMixer, Lines
@@ -109,21 +110,27 @@ def test_equals_a_cache_free_loop(pair, plausibility, cases):
             assert decoder.generate(prompt, lam, GREEDY).token_ids == answer.token_ids
 
 
+@pytest.mark.parametrize("plausibility", [0.1, 0.5])
 @pytest.mark.parametrize(
     "sampling",
     # Random models change their answer every few hundredths of λ: short ones are many enough.
     [
         Sampling(temperature=0.0, max_new_tokens=4),
         Sampling(temperature=0.8, max_new_tokens=4, seed=3),
+        Sampling(temperature=0.0, max_new_tokens=6, repetition_penalty=1.5),
     ],
+    ids=["greedy", "sampled", "penalty"],
 )
-def test_the_path_stays_exact(pair, sampling):
-    decoder = DeraDecoder(pair, mixer=LinearMixer(0.1))
-    for prompt in random_prompts(pair, 9, 2):
-        path = decoder.path(prompt, (0.0, 3.0), sampling)
-        for segment in path.segments:
-            lam = (segment.lo + segment.hi) / 2
-            assert decoder.generate(prompt, lam, sampling).token_ids == list(segment.token_ids)
+def test_the_path_stays_exact(pair, sampling, plausibility, cases):
+    """On a grid and on both sides of every breakpoint; the mask makes it another path."""
+    decoder = DeraDecoder(pair, mixer=LinearMixer(plausibility))
+    prompts = random_prompts(pair, 9, cases(2, 20))
+    paths = decoder.path(prompts, (0.0, 3.0), sampling)
+    for path in paths:
+        check_cover(path, 0.0, 3.0)
+    check_against_generate(decoder, prompts, paths, sampling)
+    unmasked = DeraDecoder(pair).path(prompts, (0.0, 3.0), sampling)
+    assert [p.breakpoints for p in paths] != [p.breakpoints for p in unmasked]
 
 
 def test_holds_extrapolation_back(pair, decoder):

@@ -2,15 +2,23 @@
 
 import copy
 import random
+from dataclasses import replace
 
 import pytest
+from path_checks import check_against_generate, check_cover
 
 from dera_rag import DeraDecoder, ModelPair, Sampling
 from dera_rag.decoding.contrast import cad
 from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.pairs.context import ContextContrast, ContextPair
 from dera_rag.pairs.several import SeveralPair
-from dera_rag.testing import assert_same_tokens, cache_free_logits, hugging_face_greedy, write_pair
+from dera_rag.testing import (
+    assert_same_tokens,
+    cache_free_logits,
+    hugging_face_greedy,
+    write_adapter,
+    write_pair,
+)
 from dera_rag.types import BranchedPrompt
 
 GREEDY = Sampling(temperature=0.0, max_new_tokens=10)
@@ -86,14 +94,53 @@ def test_both_axes_combine(pair, cases):
 
 
 @pytest.mark.parametrize("combine", [ContextPair, lambda pair: ContextContrast(pair, 0.5)])
-def test_the_path_is_exact_on_both(pair, combine):
-    decoder = DeraDecoder(combine(pair))
-    prompt = random_prompt(pair, random.Random(3))
-    path = decoder.path(prompt, (0.0, 2.0), SHORT)
-    assert len(path.segments) > 1
-    for segment in path.segments:
-        lam = (segment.lo + segment.hi) / 2
-        assert decoder.generate(prompt, lam, SHORT).token_ids == list(segment.token_ids)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_path_is_exact_on_both(pair, combine, temperature, cases):
+    check_path(combine(pair), temperature, cases)
+
+
+def check_path(axis, temperature, cases):
+    """On a grid and on both sides of every breakpoint."""
+    sampling = replace(SHORT, temperature=temperature, seed=4 if temperature else None)
+    decoder, rng = DeraDecoder(axis), random.Random(3)
+    prompts = [random_prompt(axis, rng) for _ in range(cases(2, 20))]
+    paths = decoder.path(prompts, (0.0, 2.0), sampling)
+    assert sum(len(path.segments) for path in paths) > len(paths)
+    for path in paths:
+        check_cover(path, 0.0, 2.0)
+    check_against_generate(decoder, prompts, paths, sampling)
+
+
+@pytest.fixture(scope="module", params=["flan_t5", "adapter"])
+def other_kind(request, tmp_path_factory):
+    """An encoder–decoder, and both models in one forward."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param != "adapter":
+        return write_pair(folder, request.param, padding=(0, 3), eos=([2], [2, 17])).load()
+    base = write_pair(folder).reference
+    write_adapter(folder / "adapter", base)
+    return ModelPair.from_adapter(base=base, adapter=folder / "adapter")
+
+
+def test_encoder_decoders_and_adapters_have_both_axes(other_kind, cases):
+    """A prompt's views may have any lengths, and rows of both stand in one session."""
+    pair, rng = other_kind, random.Random(6)
+    prompts = [random_prompt(pair, rng) for _ in range(4)]
+    lams = [0.0, 0.7, 1.0, 1.9]
+    answers = DeraDecoder(ContextContrast(pair, 0.4)).generate(prompts, lams, GREEDY)
+    for prompt, lam, answer in zip(prompts, lams, answers, strict=True):
+
+        def scores(tail, prompt=prompt, lam=lam):
+            views = prompt, prompt.without
+            whole, without = (cache_free_logits(pair, x, lam, tail) for x in views)
+            return whole + 0.4 * (whole - without)
+
+        expected = []
+        while len(expected) < 10 and not (expected and expected[-1] in pair.stop_ids):
+            expected.append(int(scores(expected).argmax()))
+        assert assert_same_tokens(answer.token_ids, expected, scores) is None
+    for axis in (ContextPair(pair), ContextContrast(pair, 0.5)):
+        check_path(axis, 1.0, cases)
 
 
 def test_the_whole_context_is_dropped_not_one_token(pair):

@@ -4,6 +4,7 @@ import random
 
 import pytest
 import torch
+from path_checks import check_against_generate, check_cover
 
 from dera_rag import DeraDecoder, Sampling
 from dera_rag.decoding.contrast import AdaCad
@@ -101,11 +102,11 @@ def test_a_number_is_split_by_the_shares(several, members):
 
 def test_the_path_runs_over_the_sum(several):
     decoder = DeraDecoder(several)
-    path = decoder.path(PROMPTS[0], (0.0, 2.0), SHORT)
-    assert len(path.segments) > 1
-    for segment in path.segments:
-        lam = (segment.lo + segment.hi) / 2
-        assert decoder.generate(PROMPTS[0], lam, SHORT).token_ids == list(segment.token_ids)
+    paths = decoder.path(PROMPTS, (0.0, 2.0), SHORT)
+    assert sum(len(path.segments) for path in paths) > len(paths)
+    for path in paths:
+        check_cover(path, 0.0, 2.0)
+    check_against_generate(decoder, PROMPTS, paths, SHORT)
 
 
 def test_streams_alike(several):
