@@ -294,3 +294,60 @@ def test_given_answers_can_be_gated_and_not_mixed(tmp_path, runs):
     with pytest.raises(InvalidValueError, match="were given"):
         gate(new, runs[0], "factuality>=0")
     assert diff(new, runs[0], **FEW).sections[0].changes == ()
+
+
+def settings(found):
+    return {one.setting: (one.before, one.after) for one in found.settings}
+
+
+def test_runs_of_the_same_settings_say_so(tmp_path, runs):
+    found = diff(runs[0], runs[0], **FEW)
+    assert found.settings == ()
+    assert "Both runs have the same settings." in difference_to_markdown(found)
+    # A default that is written is no difference.
+    stated = {"top_k": 3, "signals": "auto", "sampling": {}, "policies": []}
+    assert diff(runs[0], grid(tmp_path / "stated", [1, 0] * 6, **stated), **FEW).settings == ()
+
+
+def test_settings_that_differ_stand_at_the_top_of_a_difference(tmp_path):
+    def policy(lam):
+        return [{"policy": "constant", "lam": lam, "label": "fixed"}]
+
+    task = {"mine": {"task": "own", "questions": "q.jsonl", "scorers": ["copy_rate"]}}
+    first = {"sampling": {"temperature": 1}, "policies": policy(1.2), "tasks": task}
+    second = {
+        "sampling": {"temperature": 0.5, "top_p": 0.9},
+        "policies": [*policy(1.5), "evidence"],
+        "tasks": {"mine": {**task["mine"], "n": 20}},
+        "top_k": 5,
+        "tuning": 0.25,
+    }
+    newer = AXES | {"venues_hallucination": LOWER | {"version": "2"}}
+    old = grid(tmp_path / "old", [1, 0], policy="fixed", **first)
+    new = grid(tmp_path / "new", [1, 0], policy="fixed", scorers=newer, **second)
+    found = diff(old, new, **FEW)
+    assert settings(found) == {
+        "top_k": ("3", "5"),
+        "sampling.temperature": ("1", "0.5"),
+        "sampling.top_p": ("none", "0.9"),
+        "policies.fixed": (
+            '{"policy": "constant", "lam": 1.2}', '{"policy": "constant", "lam": 1.5}'
+        ),
+        "policies.evidence": ("none", "evidence"),
+        "tasks.mine.n": ("none", "20"),
+        "tuning": ("0.5", "0.25"),
+        "mine, scorer venues_hallucination, version": ("1", "2"),
+    }  # fmt: skip
+    text = difference_to_markdown(found)
+    assert "- sampling.temperature: 1 → 0.5\n" in text
+    assert text.index("- tuning: 0.5 → 0.25") < text.index("## mine")
+
+
+def test_data_that_changed_under_the_same_settings_is_told(tmp_path):
+    old, new = grid(tmp_path / "old", [1, 0, 1, 0]), grid(tmp_path / "new", [1, 0, 1, 0])
+    for name in ("manifest.json", "generations.jsonl", "scores.jsonl"):
+        text = (new / name).read_text("utf-8")  # a batch's key is a hash of all it depends on
+        (new / name).write_text(text.replace('"mine-2"', '"other"'), "utf-8")
+    found = settings(diff(old, new, **FEW))
+    told = "mine, data (corpus, contexts, references, or a policy's file)"
+    assert found == {told: ("mine-2", "other")}

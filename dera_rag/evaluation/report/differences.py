@@ -12,6 +12,7 @@ from dera_rag.evaluation.report.comparing import by_family, compare, scores_of, 
 from dera_rag.evaluation.report.findings import Test
 from dera_rag.evaluation.report.pairing import Shared, shared_sections, shared_ways
 from dera_rag.evaluation.report.runs import load_run
+from dera_rag.evaluation.report.settings import SettingChange, changed_settings
 from dera_rag.evaluation.statistics import Estimate
 from dera_rag.evaluation.statistics.paired import require_holm
 
@@ -82,6 +83,7 @@ class RunDifference:
     Attributes:
         old: Name of the old run's folder.
         new: Of the new one's.
+        settings: What differs in what they were told to do.
         sections: Those with questions in common.
         only_old: Sections with none, of the old run.
         only_new: Likewise of the new one.
@@ -89,6 +91,7 @@ class RunDifference:
 
     old: str
     new: str
+    settings: tuple[SettingChange, ...]
     sections: tuple[SectionDifference, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
@@ -125,6 +128,7 @@ def diff(
     return RunDifference(
         old=before.folder.name,
         new=after.folder.name,
+        settings=changed_settings(before.manifest, after.manifest),
         sections=tuple(
             SectionDifference(
                 name=one.name,

@@ -9,7 +9,8 @@ from dera_rag.evaluation.report.markdown_tables import p_value, table
 
 def difference_to_markdown(found: RunDifference) -> str:
     """Two runs as one Markdown document."""
-    parts = [f"# {found.new} against {found.old}", "Differences are new − old, paired, 95 %."]
+    parts = [f"# {found.new} against {found.old}", _settings(found)]
+    parts += ["Differences are new − old, paired, 95 %."]
     for section in found.sections:
         parts += [f"## {section.name}", _common(section), _changes(section)]
         parts += [f"- {name}: {why}" for name, why in section.skipped.items()]
@@ -20,6 +21,13 @@ def difference_to_markdown(found: RunDifference) -> str:
         if names
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _settings(found: RunDifference) -> str:
+    if not found.settings:
+        return "Both runs have the same settings."
+    lines = [f"- {one.setting}: {one.before} → {one.after}" for one in found.settings]
+    return "\n".join(["Settings that differ, old → new:", "", *lines])
 
 
 def _common(section: SectionDifference) -> str:

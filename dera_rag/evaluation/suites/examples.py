@@ -1,5 +1,27 @@
-"""How each key of a suite may be written: what a message shows beside a value that cannot be."""
+"""Each key of a suite: its value where it is left out, and how it may be written."""
 
+from __future__ import annotations
+
+from typing import Any
+
+DEFAULTS: dict[str, Any] = {
+    "about": "",
+    "lam": [],
+    "pair": "embedded",
+    "policies": [],
+    "sampling": {},
+    "seeds": [0],
+    "top_k": 3,
+    "prompt": None,
+    "signals": "auto",
+    "max_segments": 256,
+    "batch": 8,
+    "tuning": 0.5,
+    "axes": {},
+    "scorers": [],
+}
+
+# What a message shows beside a value of another type.
 EXAMPLES = {
     "suite": "suite: warranty",
     "about": "about: Our support pages, asked what customers ask.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.evaluation.suites.axes import check_axes, read_axes
-from dera_rag.evaluation.suites.examples import EXAMPLES
+from dera_rag.evaluation.suites.examples import DEFAULTS, EXAMPLES
 from dera_rag.evaluation.suites.schema import Answers, Named, PairSource, Section, Signals, Suite
 from dera_rag.evaluation.tasks.data import check_choice
 from dera_rag.policies import EvidencePolicy, from_config
@@ -48,26 +49,26 @@ def read_suite(values: Mapping[str, Json], folder: Path, where: str = "suite") -
         UnknownNameError: A task, scorer or policy that is not registered.
         MissingFileError: A file that it names does not exist.
     """
-    read = Settings(values, where, EXAMPLES)
+    read = Settings({**deepcopy(DEFAULTS), **values}, where, EXAMPLES)
     answers = _choice(read.take("answers", str), "answers", get_args(Answers), where)
-    lam = _lam(read.take("lam", list, []), answers, where)
-    common = read.take("scorers", list, [])
+    lam = _lam(read.take("lam", list), answers, where)
+    common = read.take("scorers", list)
     suite = Suite(
         name=read.take("suite", str),
-        about=read.take("about", str, ""),
+        about=read.take("about", str),
         answers=answers,
         lam=lam,
-        pair=_pair(read.take("pair", object, "embedded"), where),
-        policies=_policies(read.take("policies", list, []), answers, folder, where),
-        sampling=read.take("sampling", dict, {}),
-        seeds=_seeds(read.take("seeds", list, [0]), where),
-        top_k=_count(read.number("top_k", 3), "top_k", where),
-        prompt=read.take("prompt", object, None),  # type: ignore[arg-type]
-        signals=_choice(read.take("signals", str, "auto"), "signals", get_args(Signals), where),
-        max_segments=_count(read.number("max_segments", 256), "max_segments", where),
-        batch=_count(read.number("batch", 8), "batch", where),
-        tuning=_share(read.number("tuning", 0.5), "tuning", where),
-        axes=read_axes(read.take("axes", dict, {}), where),
+        pair=_pair(read.take("pair", object), where),
+        policies=_policies(read.take("policies", list), answers, folder, where),
+        sampling=read.take("sampling", dict),
+        seeds=_seeds(read.take("seeds", list), where),
+        top_k=_count(read.number("top_k"), "top_k", where),
+        prompt=read.take("prompt", object),  # type: ignore[arg-type]
+        signals=_choice(read.take("signals", str), "signals", get_args(Signals), where),
+        max_segments=_count(read.number("max_segments"), "max_segments", where),
+        batch=_count(read.number("batch"), "batch", where),
+        tuning=_share(read.number("tuning"), "tuning", where),
+        axes=read_axes(read.take("axes", dict), where),
         tasks=_tasks(read.take("tasks", dict), common, where),
         folder=folder,
     )
