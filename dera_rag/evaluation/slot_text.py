@@ -36,10 +36,11 @@ class Folded:
     offsets: tuple[int, ...] | None
 
     def span(self, start: int, end: int) -> Span:
-        """Map a span of the folded text to the text as written."""
+        """Map a span of the folded text, not an empty one, to the text as written."""
         if self.offsets is None:
             return start, end
-        return self.offsets[start], self.offsets[end]
+        # It may end inside what one character became: "Ŀ" is folded to "L·".
+        return self.offsets[start], max(self.offsets[end], self.offsets[end - 1] + 1)
 
 
 def _fold_char(char: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dera_rag.errors import InvalidValueError
@@ -488,6 +488,7 @@ def test_a_rendered_record_is_read_back(record: dict[str, str]) -> None:
 
 
 @given(st.text(), st.none() | st.text(max_size=8), st.none() | st.text(max_size=8), st.booleans())
+@example(":Ŀ", None, None, False)  # read as the name "L", which is half a character
 def test_any_text_can_be_read(
     text: str, name: str | None, near: str | None, published: bool
 ) -> None:
