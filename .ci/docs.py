@@ -8,6 +8,7 @@ A generated part stands between two comments and names what fills it:
 
     <!-- generated: help ask -->        `dera-rag ask --help`; `help` alone is the overview
     <!-- generated: registry policies -->   the names of a registry and what each is
+    <!-- generated: scorers -->         what every scorer measures, needs and may be set
     <!-- generated: curve evals/results/venues.json -->   a stored curve over λ as a table
     <!-- end generated -->
 
@@ -58,6 +59,13 @@ def registry_table(kind: str) -> str:
     return "\n".join(["| name | what it is |", "|---|---|", *lines]) + "\n"
 
 
+def scorers_table() -> str:
+    """Every scorer that a suite may name, as `dera-rag eval scorers` lists them."""
+    from dera_rag.evaluation.scorers.catalog import catalog, to_markdown
+
+    return to_markdown(catalog())
+
+
 CURVE_COLUMNS = {
     "hallucination": "hallucinated",
     "coverage": "coverage",
@@ -91,6 +99,7 @@ def curve_table(path: str) -> str:
 SOURCES: dict[str, Callable[..., str]] = {
     "help": help_text,
     "registry": registry_table,
+    "scorers": scorers_table,
     "curve": curve_table,
 }
 

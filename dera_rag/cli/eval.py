@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dera_rag.cli import exports, reports
+from dera_rag.cli.scorers import scorers
 from dera_rag.cli.validate_scorers import validate_scorers
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ app.command("report")(reports.report)
 app.command("diff")(reports.diff)
 app.command("gate")(reports.gate)
 app.command("export")(exports.export)
+app.command("scorers")(scorers)
 app.command("validate-scorers")(validate_scorers)
 
 

@@ -11,6 +11,8 @@ from evaluation_suites import write_suite
 from report_runs import LOWER, at, question, scored, write_run
 from report_runs import given as answer_given
 
+from dera_rag import registry
+
 
 @pytest.fixture
 def suite(tiny_pair, tmp_path):
@@ -213,3 +215,14 @@ def test_a_format_that_does_not_exist_is_answered_with_those_that_do(by_hand, ru
     assert refused.exit_code == 2
     assert "txt" in refused.stderr
     assert all(name in refused.stderr for name in ("html", "md", "csv", "json"))
+
+
+def test_every_scorer_is_listed_for_people_and_programs(run):
+    shown = run("eval", "scorers")
+    assert shown.exit_code == 0, shown.output
+    listed = json.loads(run("eval", "scorers", "--format", "json").stdout)
+    assert [one["name"] for one in listed] == registry.names("scorers")
+    for one in listed:
+        assert f"\n{one['name']}  (" in shown.output
+    assert "distinct_2_of_20" in shown.output
+    assert "↓ lower is better, factuality" in shown.output

@@ -12,6 +12,7 @@ from dera_rag.evaluation.contract import Item, Scorer
 from dera_rag.evaluation.scorers.checkpoints import LettuceDetect, MiniCheck
 from dera_rag.evaluation.scorers.entailment import Entailment
 from dera_rag.evaluation.scorers.pairwise import PreferredToReference, prefer
+from dera_rag.evaluation.suites import Named
 from dera_rag.types import Passage
 
 VOCABULARY = "[PAD] [UNK] [CLS] [SEP] </s> 0 1 predict : . the cat sat dog ran on mat"
@@ -215,3 +216,22 @@ def test_preference_against_the_reference_keeps_the_contract():
     assert "no vote" in scores[1].reason
     assert scores[2].reason == "no references"
     assert np.isfinite(scores[0].value)
+
+
+def test_a_suite_names_a_judge_in_words(monkeypatch):
+    """A suite holds values alone: a judge that could only be an object could not be named."""
+    named = Named("preferred_to_reference", {"judge": "provider:model"}).scorer()
+    assert named.version == "1 provider:model"
+    asked = []
+
+    def init_chat_model(name):
+        asked.append(name)
+        return judge("1", "2")
+
+    monkeypatch.setattr("langchain.chat_models.init_chat_model", init_chat_model)
+    item = Item("?", (), "Open daily.", references=("Open each day.",))
+    assert asked == []  # constructing loads nothing
+    assert named.score([item])[0].value == 1
+    assert asked == ["provider:model"]
+    with pytest.raises(InvalidValueError, match="provider:model"):
+        PreferredToReference(judge=3)

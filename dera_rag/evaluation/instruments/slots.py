@@ -18,27 +18,42 @@ _NO_SLOTS = "the record has no slots"
 
 
 def error_rate() -> Instrument:
-    """Inserted, deleted and wrong values per attribute of the record; lower is better."""
+    """Inserted, deleted and wrong values per attribute of the record; lower is better.
+
+    Needs the record's `slots` (attribute: value), as the task `e2e` has them.
+    """
     return _instrument("slot_error_rate", lambda found: found.total)
 
 
 def inserted() -> Instrument:
-    """Values of attributes the record lacks, per attribute of the record; lower is better."""
+    """Values of attributes the record lacks, per attribute of the record; lower is better.
+
+    Needs the record's `slots` (attribute: value), as the task `e2e` has them.
+    """
     return _instrument("slot_inserted", lambda found: len(found.inserted))
 
 
 def wrong() -> Instrument:
-    """Values other than the record's, per attribute of the record; lower is better."""
+    """Values other than the record's, per attribute of the record; lower is better.
+
+    Needs the record's `slots` (attribute: value), as the task `e2e` has them.
+    """
     return _instrument("slot_wrong", lambda found: len(found.wrong))
 
 
 def deleted() -> Instrument:
-    """Attributes left out, per attribute of the record; lower is better."""
+    """Attributes left out, per attribute of the record; lower is better.
+
+    Needs the record's `slots` (attribute: value), as the task `e2e` has them.
+    """
     return _instrument("slot_deleted", lambda found: len(found.deleted))
 
 
 def hallucinated() -> Instrument:
-    """Inserted and wrong values per attribute of the record; lower is better."""
+    """Inserted and wrong values per attribute of the record; lower is better.
+
+    Needs the record's `slots` (attribute: value), as the task `e2e` has them.
+    """
     return _instrument("slot_hallucinated", lambda found: found.hallucinated, marked=True)
 
 

@@ -17,17 +17,26 @@ _NO_VENUE = "the record has no question about venues"
 
 
 def hallucination() -> Instrument:
-    """Whether the answer holds an inserted or wrong value, 0 or 1; lower is better."""
+    """Whether the answer holds an inserted or wrong value, 0 or 1; lower is better.
+
+    Needs the record's `venues`, which the task `venues` alone has.
+    """
     return _instrument("venues_hallucination", "lower", _hallucination)
 
 
 def coverage() -> Instrument:
-    """Conveyed of what was asked for, in [0, 1], weighted by it; higher is better."""
+    """Conveyed of what was asked for, in [0, 1], weighted by it; higher is better.
+
+    Needs the record's `venues`, which the task `venues` alone has.
+    """
     return _instrument("venues_coverage", "higher", _coverage)
 
 
 def abstained() -> Instrument:
-    """Whether the answer says that something is not listed, 0 or 1; judge it by kind."""
+    """Whether the answer says that something is not listed, 0 or 1; judge it by kind.
+
+    Needs the record's `venues`, which the task `venues` alone has.
+    """
     return _instrument("venues_abstained", "neither", _abstained)
 
 

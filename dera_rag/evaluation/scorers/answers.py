@@ -107,22 +107,34 @@ def conflict_outcome(answer: str, context: Sequence[str], memory: Sequence[str])
 
 
 def conflict_context() -> Instrument:
-    """Whether the answer follows the passages; higher is better."""
+    """Whether the answer follows the passages; higher is better.
+
+    Needs the record's `context_answers` or `memory_answers`, as the task `nq` has them.
+    """
     return _conflict("context", "higher")
 
 
 def conflict_memory() -> Instrument:
-    """Whether the answer says what the models remember against the passages; lower is better."""
+    """Whether the answer says what the models remember against the passages; lower is better.
+
+    Needs the record's `context_answers` or `memory_answers`, as the task `nq` has them.
+    """
     return _conflict("memory", "lower")
 
 
 def conflict_other() -> Instrument:
-    """Whether the answer says something else, or both; lower is better."""
+    """Whether the answer says something else, or both; lower is better.
+
+    Needs the record's `context_answers` or `memory_answers`, as the task `nq` has them.
+    """
     return _conflict("other", "lower")
 
 
 def conflict_abstain() -> Instrument:
-    """Whether the answer declines; good for an unanswerable question, bad for another."""
+    """Whether the answer declines; good for an unanswerable question, bad for another.
+
+    Needs the record's `context_answers` or `memory_answers`, as the task `nq` has them.
+    """
     return _conflict("abstain", "neither")
 
 

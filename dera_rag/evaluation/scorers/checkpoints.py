@@ -30,6 +30,8 @@ class MiniCheck:
     training; the classifier shapes of the family
     are cross-encoders, see `Entailment`.
 
+    Needs a model, which is downloaded where its id is named and it is not there.
+
     Args:
         model: Hub id or folder.
         max_length: Tokens of a prompt; a longer document is cut, the claim never.
@@ -94,6 +96,8 @@ class LettuceDetect:
 
     A token classifier over the prompt and the answer, label 1 for hallucinated; adjacent tokens at
     or above one half are a span.
+
+    Needs a model, which is downloaded where its id is named and it is not there.
 
     Args:
         model: Hub id or folder.

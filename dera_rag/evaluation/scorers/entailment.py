@@ -34,6 +34,8 @@ class Entailment:
     Works with natural-language-inference cross-encoders (labels with `entailment`) and with
     consistency models of a single output such as HHEM 1 (a probability after the sigmoid).
 
+    Needs a model, which is downloaded where its id is named and it is not there.
+
     Args:
         model: Hub id, folder or a loaded `CrossEncoder`. Weights must be safetensors.
         label: Name of the output that means "supported"; None finds it among the labels.

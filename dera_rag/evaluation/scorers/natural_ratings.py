@@ -133,6 +133,8 @@ class LearnedNaturalness:
 
     About 0 for an average text of the kind the model was fitted on; there is no limit.
 
+    Needs weights that a command makes of public ratings, which are not shipped.
+
     Args:
         weights: File made by `dera-rag eval validate-scorers --fit-naturalness FILE`.
         model: Folder of the third language model it was fitted with; None for the embedded one.

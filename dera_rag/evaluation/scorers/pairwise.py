@@ -6,6 +6,7 @@ contradicts itself has no preference. The raw votes stay beside the outcome.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.evaluation.contract import Direction, Item, Need, Score
+from dera_rag.evaluation.scorers.judges import chat_model
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
@@ -86,8 +88,11 @@ class PreferredToReference:
 
     1 won in both orders, 0 lost in both, .5 a tie or a judge who contradicts itself.
 
+    Needs an LLM as judge, which is called twice an answer.
+
     Args:
-        judge: A LangChain chat model. Never the pair that is evaluated.
+        judge: A LangChain chat model, or a name for `init_chat_model` ("provider:model"), which
+            needs langchain. Never the pair that is evaluated.
 
     Raises:
         InvalidValueError: No chat model.
@@ -98,11 +103,18 @@ class PreferredToReference:
     range = (0.0, 1.0)
     needs: frozenset[Need] = frozenset({"references"})
 
-    def __init__(self, *, judge: BaseChatModel) -> None:
-        if not hasattr(judge, "invoke"):
-            raise InvalidValueError(f"a judge must be a LangChain chat model, got {type(judge)}")
-        self._judge = judge
-        self.version = f"1 {type(judge).__name__}"
+    def __init__(self, *, judge: BaseChatModel | str) -> None:
+        if not isinstance(judge, str) and not hasattr(judge, "invoke"):
+            raise InvalidValueError(
+                f"a judge must be a LangChain chat model, got {type(judge)}",
+                hint="or its name for init_chat_model, as in judge: provider:model",
+            )
+        self._given = judge
+        self.version = f"1 {judge if isinstance(judge, str) else type(judge).__name__}"
+
+    @functools.cached_property
+    def _judge(self) -> BaseChatModel:
+        return chat_model(self._given)
 
     def score(self, items: Sequence[Item]) -> list[Score]:
         """One score per item, two calls of the judge each."""

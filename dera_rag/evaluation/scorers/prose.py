@@ -79,6 +79,8 @@ def reference_overlap(
 ) -> Instrument:
     """Overlap with the references, by sacrebleu or rouge-score, in [0, 1]; higher is better.
 
+    Needs the extra `eval`: pip install 'dera-rag[eval]'.
+
     Args:
         metric: `bleu` (of one sentence, smoothed), `chrf` (default) or a ROUGE F-measure, whose
             best reference counts.

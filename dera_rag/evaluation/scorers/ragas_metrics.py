@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +28,7 @@ from dera_rag.errors import (
     UnknownNameError,
 )
 from dera_rag.evaluation.contract import Direction, Item, Need, Score, missing
+from dera_rag.evaluation.scorers.judges import chat_model, judge_identity
 from dera_rag.evaluation.scorers.ragas_judge import import_ragas, ragas_embeddings, ragas_judge
 from dera_rag.protocols import Embedder
 
@@ -75,8 +74,12 @@ _REFUSED = {
 class Ragas:
     """A metric of ragas; higher is better, most lie in [0, 1].
 
+    Needs the extra `eval`, and what the metric reads: passages, references, an LLM as judge.
+
     Args:
-        metric: One of `METRICS`.
+        metric: Without a judge `exact_match`, `string_presence`, `quoted_spans`, `rouge`, `chrf`,
+            `string_similarity`, `semantic_similarity`; with one `faithfulness`, `answer_relevancy`,
+            `answer_accuracy`, `factual_correctness`, `context_relevance`, `response_groundedness`.
         judge: For judged metrics a LangChain chat model, or a name for `init_chat_model`
             ("provider:model"). Never the pair that is evaluated.
         embedder: For embedded metrics; None for the shipped one.
@@ -133,7 +136,7 @@ class Ragas:
         except PackageNotFoundError:
             installed = "missing"
         embedder = self._embedder.name if self._embedder is not None else "embedded"
-        return f"1 ragas {installed} judge={_identity(self._judge)} embedder={embedder}"
+        return f"1 ragas {installed} judge={judge_identity(self._judge)} embedder={embedder}"
 
     def score(self, items: Sequence[Item]) -> list[Score]:
         """One score per item; what ragas cannot score has a reason."""
@@ -183,35 +186,9 @@ class Ragas:
         module = import_ragas("ragas.metrics.collections")
         parts: dict[str, Any] = {}
         if self._judge is not None:
-            parts["llm"] = ragas_judge(_chat_model(self._judge))
+            parts["llm"] = ragas_judge(chat_model(self._judge))
         if self._metric.embedded:
             from dera_rag.retrieval.embedders import StaticEmbedder
 
             parts["embeddings"] = ragas_embeddings(self._embedder or StaticEmbedder.embedded())
         return getattr(module, self._metric.attribute)(**parts)
-
-
-def _identity(judge: BaseChatModel | str | None) -> str:
-    """What tells judges apart: class and a digest of every plain setting."""
-    if judge is None or isinstance(judge, str):
-        return str(judge)
-    plain = {
-        name: value
-        for name, value in vars(judge).items()
-        if isinstance(value, str | int | float | bool | None)
-    }
-    digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
-    return f"{type(judge).__name__} {digest}"
-
-
-def _chat_model(judge: BaseChatModel | str) -> BaseChatModel:
-    if not isinstance(judge, str):
-        return judge
-    try:
-        from langchain.chat_models import init_chat_model
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"the judge {judge!r} by name needs langchain", hint="pip install 'dera-rag[agents]'"
-        ) from error
-    model: BaseChatModel = init_chat_model(judge)
-    return model
