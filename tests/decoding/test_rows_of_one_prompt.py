@@ -132,7 +132,7 @@ def test_nine_lambdas_are_nine_answers(shape, pair, sampling, shared, cases):
             for mode in ("off", "always")
         ]
         ties = check_rows(pair, rows, LAMS, [sampling] * len(LAMS), *batches)
-        assert len(ties) <= 1, ties
+        assert len(ties) <= len(batches), ties
     assert bool(shared) == has_shared_layers(shape)
 
 
