@@ -74,6 +74,43 @@ def test_a_seed_is_taken_as_it_is(pipeline):
     assert pipeline.path("Why?").path.seed == pipeline.ask("Why?", 0.3).generation.seed
 
 
+def test_several_questions_together_are_each_alone(pipeline):
+    questions, seeds = ["Why?", "Where is Harbour Books?", "Why?"], [11, 12, 13]
+    together = pipeline.path_batch(questions, (0.0, 1.5), seeds=seeds)
+    for question, seed, found in zip(questions, seeds, together, strict=True):
+        alone = pipeline.path(question, (0.0, 1.5), seed=seed)
+        assert found.question == question
+        assert found.path.seed == seed
+        assert found.path.breakpoints == pytest.approx(alone.path.breakpoints, abs=1e-5)
+        assert [a.text for a in found.answers] == [a.text for a in alone.answers]
+        assert found.decide(0.5) == alone.decide(0.5)
+        assert found.at(1.25).unsupported_spans == alone.at(1.25).unsupported_spans
+    assert together[0].path.breakpoints != together[2].path.breakpoints
+
+
+def test_several_questions_have_their_own_seeds(pipeline):
+    questions = ["Why?", "Where is Harbour Books?"]
+    paths = pipeline.path_batch(questions)
+    assert [p.path.seed for p in paths] == [pipeline.path(q).path.seed for q in questions]
+    assert paths[0].path.seed != paths[1].path.seed
+    assert pipeline.path_batch([]) == []
+    with pytest.raises(InvalidValueError, match="1 seeds for 2 questions"):
+        pipeline.path_batch(questions, seeds=[1])
+    with pytest.raises(PromptError):
+        pipeline.path_batch(["Why?", " "])
+
+
+def test_a_full_trace_is_that_of_ask(pair):
+    sampling = Sampling(seed=3, max_new_tokens=8)
+    full = RagPipeline(pair, Shelf(), sampling=sampling, trace="full", speculation="off")
+    found = full.path("Why?", (0.0, 1.5))
+    for answer in found.answers:
+        expected = full.ask("Why?", answer.decision.lam).generation.trace
+        assert answer.generation.trace.reasons == {}
+        assert answer.generation.trace.kl == pytest.approx(expected.kl, abs=1e-4)
+        assert answer.generation.trace.mixture == pytest.approx(expected.mixture, abs=1e-4)
+
+
 def test_json_holds_what_is_common_once(pipeline):
     data = json.loads(json.dumps(pipeline.path("Why?", (0.0, 1.0)).to_dict(), allow_nan=False))
     assert [passage["id"] for passage in data["passages"]] == ["kettle", "books"]

@@ -223,6 +223,8 @@ class DeraDecoder:
         sampling: Sampling | None = None,
         stop: str | Sequence[str] | None = None,
         max_segments: int = 256,
+        *,
+        trace: TraceMode = "auto",
     ) -> LambdaPath: ...
 
     @overload
@@ -233,6 +235,8 @@ class DeraDecoder:
         sampling: Sampling | None = None,
         stop: str | Sequence[str] | None = None,
         max_segments: int = 256,
+        *,
+        trace: TraceMode = "auto",
     ) -> list[LambdaPath]: ...
 
     def path(
@@ -242,6 +246,8 @@ class DeraDecoder:
         sampling: Sampling | None = None,
         stop: str | Sequence[str] | None = None,
         max_segments: int = 256,
+        *,
+        trace: TraceMode = "auto",
     ) -> LambdaPath | list[LambdaPath]:
         """Every answer over an interval of λ, with the λ at which each begins and ends.
 
@@ -258,6 +264,8 @@ class DeraDecoder:
             stop: Strings that end an answer.
             max_segments: Most segments of one path, ≥ 1. Beyond it what is left is covered by the
                 decode at its lower end; `path.inexact_ranges` lists it.
+            trace: "full" gives each segment its whole trace at its middle, from the logits that
+                decoded it; else a segment has both models' log-probabilities of its tokens.
 
         Returns:
             One `LambdaPath`, or a list in the order of the prompts.
@@ -271,6 +279,7 @@ class DeraDecoder:
         sampling = _checked(sampling)
         check_truncation(sampling)
         interval, budget = read_interval(lam), check_budget(max_segments)
+        traced = check_trace(trace) == "full"
         mixer = read_mixer(self.mixer)
         detokenizer = self._detokenizer(read_stops(stop))
         batch = read_batch(self.pair, prompts, interval[0], sampling)
@@ -288,6 +297,7 @@ class DeraDecoder:
                 detokenizer=detokenizer,
                 mixer=mixer,
                 max_segments=budget,
+                traced=traced,
                 batch_size=self.batch_size,
                 afresh=self.deterministic,
             )

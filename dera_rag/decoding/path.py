@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from dera_rag.decoding.teacher import Teacher
+from dera_rag.decoding.teacher import Reading, Teacher
 from dera_rag.errors import InvalidValueError
 from dera_rag.types import DecodeTrace, FinishReason, Generation, Json, Usage, check_lam
 
@@ -42,6 +42,7 @@ class PathSegment:
         exact: False where the budget ran out: then this is the decode at `lo`, and other λ of the
             segment may give other answers.
         logprobs: Both models' log-probabilities of the tokens.
+        trace: The whole trace at the middle; None unless it was asked for.
     """
 
     lo: float
@@ -51,6 +52,16 @@ class PathSegment:
     finish_reason: FinishReason
     exact: bool
     logprobs: BranchLogprobs
+    trace: DecodeTrace | None = field(default=None, repr=False)
+
+    @property
+    def middle(self) -> float:
+        """λ in the middle of the interval."""
+        return (self.lo + self.hi) / 2
+
+    def traced(self, lam: float) -> DecodeTrace | None:
+        """The whole trace at λ, where it is known."""
+        return self.trace if lam == self.middle else None
 
     def to_dict(self) -> dict[str, Json]:
         """A JSON-able form."""
@@ -140,8 +151,9 @@ class LambdaPath:
             lam: λ in [lo, hi]; at a breakpoint the right-hand answer is given.
 
         Returns:
-            The answer; its trace knows both models' log-probabilities, and says of the other
-            fields, which are NaN, what computes them.
+            The answer. Its trace knows both models' log-probabilities, and says of the other
+            fields, which are NaN, what computes them; in the middle of a segment that has its
+            whole trace, it is that.
 
         Raises:
             InvalidValueError: λ outside the interval.
@@ -163,13 +175,13 @@ class LambdaPath:
             token_ids=list(segment.token_ids),
             finish_reason=segment.finish_reason,
             usage=Usage(len(self.prompt), count),
-            trace=trace,
+            trace=segment.traced(lam) or trace,
             lam=float(lam),
             seed=self.seed,
         )
 
     def trace(self, lam: float) -> DecodeTrace:
-        """The whole trace at λ, by one teacher-forced pass of both models over the answer.
+        """The whole trace at λ; unless it is known, by reading the answer with both models.
 
         Args:
             lam: λ in [lo, hi].
@@ -181,8 +193,7 @@ class LambdaPath:
             InvalidValueError: λ outside the interval.
             LogitsError: A model produced NaN, +inf or a −inf the other one does not share.
         """
-        segment = self.segment(lam)
-        return self.teacher.trace(self.prompt, segment.token_ids, float(lam))
+        return traces([(self, lam)])[0]
 
     def to_dict(self) -> dict[str, Json]:
         """A JSON-able form."""
@@ -194,6 +205,39 @@ class LambdaPath:
             "inexact_ranges": [list(ends) for ends in self.inexact_ranges],
             "segments": [segment.to_dict() for segment in self.segments],
         }
+
+
+def traces(asked: Sequence[tuple[LambdaPath, float]]) -> list[DecodeTrace]:
+    """What `LambdaPath.trace` gives for each of several paths and λ, in shared passes.
+
+    Args:
+        asked: Paths, and λ of their intervals; what came of one decoder is read together.
+
+    Returns:
+        One trace each, in order.
+
+    Raises:
+        InvalidValueError: λ outside its path's interval.
+        LogitsError: As `LambdaPath.trace`.
+    """
+    teachers: list[Teacher] = []
+    readings: list[list[tuple[int, Reading]]] = []
+    found: dict[int, DecodeTrace] = {}
+    for i, (path, lam) in enumerate(asked):
+        segment = path.segment(lam)
+        known = segment.traced(lam)
+        if known is not None:
+            found[i] = known
+            continue
+        reading = Reading(path.prompt, segment.token_ids, float(lam))
+        if path.teacher not in teachers:
+            teachers.append(path.teacher)
+            readings.append([])
+        readings[teachers.index(path.teacher)].append((i, reading))
+    for teacher, own in zip(teachers, readings, strict=True):
+        made = teacher.traces([reading for _, reading in own])
+        found |= {i: trace for (i, _), trace in zip(own, made, strict=True)}
+    return [found[i] for i in range(len(asked))]
 
 
 def merged(segments: Sequence[PathSegment]) -> tuple[PathSegment, ...]:

@@ -19,6 +19,7 @@ from torch import Tensor
 from dera_rag.decoding.mixer import AffineMixer
 from dera_rag.decoding.path import BranchLogprobs, LambdaPath, PathSegment, merged
 from dera_rag.decoding.path_nodes import Next, Node, Task, grown
+from dera_rag.decoding.path_traces import Notes, with_traces
 from dera_rag.decoding.rows import Request
 from dera_rag.decoding.teacher import Teacher, appended
 from dera_rag.decoding.text import Detokenizer
@@ -52,6 +53,7 @@ class PathDecode:
         detokenizer: Decodes text and knows what stops an answer.
         mixer: Makes lines of both branches' logits.
         max_segments: Most segments of one prompt.
+        traced: Whether each segment gets its whole trace.
         batch_size: Most rows of a session, at least the number of prompts. Paths do not depend on
             it. At most as many rows are held in all, unless one prompt alone has more nodes.
         afresh: Whether to reuse nothing of what was read before.
@@ -68,10 +70,11 @@ class PathDecode:
         mixer: AffineMixer,
         max_segments: int,
         batch_size: int,
+        traced: bool = False,
         afresh: bool = False,
     ) -> None:
         self._start = starter(pair, afresh=afresh)
-        self._teacher = Teacher(pair, mixer, afresh)
+        self._teacher = Teacher(pair, mixer, afresh, batch_size)
         self._mixer = mixer
         self._sampling = sampling
         self._detokenizer = detokenizer
@@ -79,7 +82,9 @@ class PathDecode:
         self._batch_size = batch_size
         self._tasks = [Task(request) for request in requests]
         # Each entry holds all nodes in progress of its prompts, which are of one length.
-        self._waiting = deque([[Node(task, *interval) for task in self._tasks]])
+        self._notes = Notes() if traced else None
+        seen = () if traced else None
+        self._waiting = deque([[Node(task, *interval, seen=seen) for task in self._tasks]])
         self._batches: list[_Batch] = []
 
     def run(self) -> list[LambdaPath]:
@@ -88,10 +93,13 @@ class PathDecode:
             self._batches = self._opened(self._waiting.popleft())
             while self._batches:
                 self._advance()
-        return [
+        paths = [
             LambdaPath(merged(task.segments), task.request.prompt, task.request.seed, self._teacher)
             for task in self._tasks
         ]
+        if self._notes is None:
+            return paths
+        return with_traces(paths, [task.seen for task in self._tasks])
 
     @torch.inference_mode()
     def _advance(self) -> None:
@@ -141,7 +149,11 @@ class PathDecode:
             [] if part is None else part.log_softmax(-1)[rows, tokens].tolist() for part in logits
         ]
         values = iter(zip(*columns, strict=True))
-        return [[Next(piece, *next(values)) for piece in own] for own in pieces]
+        seen = [None] * len(pieces) if self._notes is None else self._notes.rows(logits)
+        return [
+            [Next(piece, held, *next(values)) for piece in own]
+            for own, held in zip(pieces, seen, strict=True)
+        ]
 
     def _logits(self, batch: _Batch) -> LogitPair:
         prefixes = [node.token_ids for node in batch.nodes]
@@ -187,6 +199,8 @@ class PathDecode:
         ending = self._detokenizer.ending(node.token_ids, self._sampling.max_new_tokens)
         if ending is None:
             return False
+        if node.seen is not None:
+            node.task.seen[node.token_ids] = node.seen
         node.task.segments.append(
             PathSegment(
                 node.lo,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dera_rag.decoding.path import PathSegment
+from dera_rag.decoding.path_traces import Seen
 from dera_rag.decoding.rows import Request
 from dera_rag.numerics.envelope import Piece
 
@@ -19,11 +20,13 @@ class Task:
         request: The prompt and its seed; its λ is not read.
         segments: Answers that have ended.
         leaves: Segments there will be at least: ended answers and nodes in progress.
+        seen: Answers that have ended, and the logits that decoded them, where those are held.
     """
 
     request: Request
     segments: list[PathSegment] = field(default_factory=list)
     leaves: int = 1
+    seen: dict[tuple[int, ...], tuple[Seen, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Node:
         token_ids: The prefix.
         reference: log π_reference of each of its tokens.
         aligned: log π_aligned of each of its tokens.
+        seen: The logits of each of its tokens; None where they are not held.
     """
 
     task: Task
@@ -47,6 +51,7 @@ class Node:
     token_ids: tuple[int, ...] = ()
     reference: tuple[float, ...] = ()
     aligned: tuple[float, ...] = ()
+    seen: tuple[Seen, ...] | None = field(default=None, repr=False, compare=False)
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -55,9 +60,17 @@ class Node:
 
 
 class Next(NamedTuple):
-    """The token that wins over a part of a node's interval, and what both models think of it."""
+    """The token that wins over a part of a node's interval, and what both models think of it.
+
+    Attributes:
+        piece: The token and the part.
+        seen: The logits that it was drawn from, where they are held.
+        reference: log π_reference of the token.
+        aligned: log π_aligned of the token.
+    """
 
     piece: Piece
+    seen: Seen | None
     reference: float
     aligned: float
 
@@ -89,7 +102,7 @@ def grown(
 
 def _children(node: Node, found: Sequence[Next], allowed: int) -> list[Node]:
     children = []
-    for i, (piece, reference, aligned) in enumerate(found[:allowed]):
+    for i, (piece, seen, reference, aligned) in enumerate(found[:allowed]):
         last = i == allowed - 1
         children.append(
             Node(
@@ -101,6 +114,7 @@ def _children(node: Node, found: Sequence[Next], allowed: int) -> list[Node]:
                 (*node.token_ids, piece.token),
                 (*node.reference, reference),
                 (*node.aligned, aligned),
+                None if node.seen is None or seen is None else (*node.seen, seen),
             )
         )
     return children

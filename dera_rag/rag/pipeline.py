@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from dera_rag.decoding import DeraDecoder, SpeculationMode, TraceMode, check_trace
+from dera_rag.decoding import DeraDecoder, LambdaPath, SpeculationMode, TraceMode, check_trace
 from dera_rag.decoding.mixer import LinearMixer
 from dera_rag.decoding.requests import read_stops
 from dera_rag.errors import InvalidValueError
@@ -260,25 +260,56 @@ class RagPipeline:
             InvalidValueError: An interval that is none, or a pipeline whose sampling truncates.
             PromptError: As `ask`.
         """
-        (row,) = self._prepare([question], 1.0, None if seed is None else [seed])
+        seeds = None if seed is None else [seed]
+        return self.path_batch([question], lam, seeds=seeds, max_segments=max_segments)[0]
+
+    def path_batch(
+        self,
+        questions: Sequence[str],
+        lam: tuple[float, float] = (0.0, 2.0),
+        *,
+        seeds: Sequence[int] | None = None,
+        max_segments: int = 256,
+    ) -> list[RagPath]:
+        """Every answer to several questions over an interval of λ; each path equals `path`'s.
+
+        Args:
+            questions: As in `ask_batch`.
+            lam: As in `path`, the same for all.
+            seeds: As in `ask_batch`.
+            max_segments: Most segments of one path.
+
+        Returns:
+            Paths in the order of the questions.
+
+        Raises:
+            InvalidValueError: As `path`; also for seeds of another number than the questions.
+            PromptError: As `ask_batch`.
+        """
+        rows = self._prepare(questions, 1.0, seeds)
+        if not rows:
+            return []
         with self._lock:
-            path = self.decoder.path(
-                row.prompt.token_ids,
+            paths = self.decoder.path(
+                [row.prompt.token_ids for row in rows],
                 lam,
-                replace(self.sampling, seed=[row.seed]),
+                replace(self.sampling, seed=[row.seed for row in rows]),
                 self.stop,
                 max_segments,
+                trace=self.trace,
             )
+        return [self._path(row, path) for row, path in zip(rows, paths, strict=True)]
+
+    def _path(self, row: _Asked, path: LambdaPath) -> RagPath:
+        evidence = Evidence(row.prompt.passages, pair=self.pair.name, corpus=self.index.corpus)
 
         def decide(lam: float) -> LambdaDecision:
-            evidence = Evidence(row.prompt.passages, pair=self.pair.name, corpus=self.index.corpus)
-            return ConstantPolicy(lam).decide(question, evidence)
+            return ConstantPolicy(lam).decide(row.question, evidence)
 
         answers = []
         for segment in path.segments:
-            middle = (segment.lo + segment.hi) / 2
-            asked = replace(row, decision=decide(middle))
-            answers.append(self._answer(asked, path.at(middle)))
+            asked = replace(row, decision=decide(segment.middle))
+            answers.append(self._answer(asked, path.at(segment.middle)))
         return RagPath(path, tuple(answers), decide)
 
     def _decoder(self, plausibility: float) -> DeraDecoder:

@@ -30,9 +30,11 @@ def finished(pair, tmp_path_factory):
     return suite, folder / "run"
 
 
+@pytest.mark.parametrize("answers", ["grid", "path"])
 @pytest.mark.parametrize("way", ["bytes", "time", "full"])
-def test_any_end_then_resume_gives_the_same_bytes(way, pair, tmp_path, cases):
-    suite = write_suite(tmp_path, pair)
+def test_any_end_then_resume_gives_the_same_bytes(way, answers, pair, tmp_path, cases):
+    lam = [0, 2] if answers == "path" else [0, 0.5, 1]
+    suite = write_suite(tmp_path, pair, answers=answers, lam=lam)
     count = cases(12, 150) if way != "time" else cases(5, 60)
     arguments = [suite, tmp_path, way, 7, count]
     ran = subprocess.run(

@@ -89,6 +89,62 @@ def test_a_path_holds_every_answer_without_gaps(made, ask):
                 assert segment["text"] == ask(row, segment["lam"]).text
 
 
+def test_a_path_has_whole_traces(made, ask):
+    for row in read(made("path"), "generations.jsonl"):
+        for answer in row["answers"]:
+            expected = ask(row, answer["lam"]).generation.trace
+            for name in ("reference", "aligned", "mixture", "kl", "entropy"):
+                assert answer["trace"][name] == pytest.approx(getattr(expected, name), abs=1e-4)
+
+
+def test_rows_do_not_depend_on_who_shares_their_batch(pair, tmp_path):
+    """One policy reads its answers off the path, the other is beyond its end."""
+    policies = [
+        {"policy": "constant", "lam": 0.75, "label": "on"},
+        {"policy": "constant", "lam": 2.5, "label": "beyond"},
+    ]
+    found = {}
+    for size in (1, 5):
+        changes = {"answers": "path", "lam": [0, 2], "seeds": [0, 1], "signals": "full"}
+        suite = write_suite(tmp_path, pair, batch=size, policies=policies, **changes)
+        run(suite, tmp_path / f"run-{size}", workers=0)
+        found[size] = read(tmp_path / f"run-{size}", "generations.jsonl")
+    for alone, together in zip(found[1], found[5], strict=True):
+        assert alone["key"] == together["key"]
+        assert len(alone["answers"]) == len(together["answers"])
+        for one, other in zip(alone["answers"], together["answers"], strict=True):
+            assert one.keys() == other.keys()
+            for name in one.keys() - {"lam", "lo", "hi", "trace"}:
+                assert one[name] == other[name]
+            for name in one.keys() & {"lam", "lo", "hi"}:
+                assert one[name] == pytest.approx(other[name], abs=1e-5)
+            for name, column in one["trace"].items():
+                assert column == pytest.approx(other["trace"][name], abs=1e-3)
+
+
+def test_answers_off_the_path_are_decoded_together(pair, tmp_path, ask, monkeypatch):
+    asked = []
+    ask_batch = RagPipeline.ask_batch
+
+    def noted(self, questions, *args, **settings):
+        asked.append(len(questions))
+        return ask_batch(self, questions, *args, **settings)
+
+    monkeypatch.setattr(RagPipeline, "ask_batch", noted)
+    beyond = {"policy": "constant", "lam": 2.5, "label": "beyond"}
+    suite = write_suite(
+        tmp_path, pair, answers="path", lam=[0, 2], batch=3, policies=[beyond], signals="full"
+    )
+    run(suite, tmp_path / "run", workers=0)
+    assert asked == [3, 2]
+    for row in read(tmp_path / "run", "generations.jsonl"):
+        (answer,) = [a for a in row["answers"] if a["arm"] == "policy"]
+        expected = ask(row, 2.5)
+        assert answer["text"] == expected.text
+        assert answer["lam"] == 2.5
+        assert answer["trace"]["kl"] == pytest.approx(expected.generation.trace.kl, abs=1e-4)
+
+
 @pytest.mark.parametrize("answers", ["grid", "path"])
 def test_a_policy_answers_as_the_pipeline_lets_it(answers, made, ask):
     for row in read(made(answers), "generations.jsonl"):
@@ -200,8 +256,10 @@ def test_a_limit_takes_the_first_of_each_section(pair, tmp_path):
     assert some == whole[:3]
 
 
-def test_a_question_that_cannot_be_answered_is_a_row(pair, tmp_path):
-    suite = write_suite(tmp_path, pair)
+@pytest.mark.parametrize("answers", ["grid", "path"])
+def test_a_question_that_cannot_be_answered_is_a_row(answers, pair, tmp_path):
+    lam = [0, 2] if answers == "path" else [0, 0.5, 1]
+    suite = write_suite(tmp_path, pair, answers=answers, lam=lam)
     rows = (tmp_path / "questions.jsonl").read_text("utf-8").splitlines()
     long = json.loads(rows[1]) | {"id": "long", "user_input": "why " * 600}
     (tmp_path / "questions.jsonl").write_text("\n".join([*rows, json.dumps(long)]) + "\n")
@@ -213,7 +271,11 @@ def test_a_question_that_cannot_be_answered_is_a_row(pair, tmp_path):
     (score,) = [r for r in read(tmp_path / "run") if r["arm"] == "failed"]
     assert score["scores"] == {"copy_rate": None}
     assert "no answer: PromptError" in score["failed"]["copy_rate"]
-    assert len(read(tmp_path / "run")) == 1 + 5 * 4
+    others = [r for r in read(tmp_path / "run", "generations.jsonl") if "error" not in r]
+    assert sorted(row["key"] for row in others) == ["q0", "q1", "q2", "q3", "q4"]
+    assert len(read(tmp_path / "run")) == 1 + sum(len(row["answers"]) for row in others)
+    if answers == "grid":
+        assert all(len(row["answers"]) == 4 for row in others)
 
 
 def test_a_scorer_that_fails_is_in_its_rows(pair, tmp_path, monkeypatch):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from dera_rag.decoding.path import traces
 from dera_rag.evaluation.curve import row_seed
 from dera_rag.evaluation.runner.passages import GivenPassages
 from dera_rag.evaluation.runner.plan import Batch
@@ -32,6 +33,14 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # Nearer to a breakpoint than this a path and a decode at that λ may differ, see `LambdaPath.at`.
 _NEAR = 1e-5
+
+
+class _Found(NamedTuple):
+    """An answer, what its row says of it first, and the path that it was read off, if any."""
+
+    head: Row
+    answer: RagAnswer
+    path: RagPath | None
 
 
 class Generator:
@@ -107,46 +116,68 @@ class Generator:
         ]
 
     def _paths(self, asked: Sequence[tuple[Example, int]]) -> list[Row]:
-        return [self._path(example, row_seed(seed, example.key)) for example, seed in asked]
-
-    def _path(self, example: Example, seed: int) -> Row:
+        """All λ of all questions: the nodes of their paths share batches, and so do traces."""
         low, high = self._suite.lam
-        with self._passages.handing_out([example.passages]):
-            path = self._pipeline.path(
-                example.question, (low, high), seed=seed, max_segments=self._suite.max_segments
+        seeds = [row_seed(seed, example.key) for example, seed in asked]
+        with self._passages.handing_out([example.passages for example, _ in asked]):
+            paths = self._pipeline.path_batch(
+                [example.question for example, _ in asked],
+                (low, high),
+                seeds=seeds,
+                max_segments=self._suite.max_segments,
             )
-        answers = []
-        for segment, answer in zip(path.path.segments, path.answers, strict=True):
-            middle = (segment.lo + segment.hi) / 2
-            ends: Row = {"arm": "path", "lo": segment.lo, "hi": segment.hi, "exact": segment.exact}
-            answers.append(ends | self._answer(answer, self._path_trace(path, middle)))
+        found = [
+            [
+                _Found({"arm": "path", "lo": s.lo, "hi": s.hi, "exact": s.exact}, answer, path)
+                for s, answer in zip(path.path.segments, path.answers, strict=True)
+            ]
+            for path in paths
+        ]
         for label in self._policies:
-            answers.append(self._policy_on_path(label, path, example, seed))
-        return {**shown_passages(path.answers[0]), "row_seed": seed, "answers": answers}
+            for own, chosen in zip(found, self._on_paths(label, paths, asked), strict=True):
+                own.append(chosen)
+        traced = iter(self._path_traces([one for own in found for one in own]))
+        return [
+            {
+                **shown_passages(own[0].answer),
+                "row_seed": seed,
+                "answers": [one.head | self._answer(one.answer, next(traced)) for one in own],
+            }
+            for own, seed in zip(found, seeds, strict=True)
+        ]
 
-    def _path_trace(self, path: RagPath, lam: float) -> DecodeTrace | None:
-        """The whole trace where the suite wants it; None for what the path knows already."""
-        return path.path.trace(lam) if self._suite.signals == "full" else None
-
-    def _policy_on_path(self, label: str, path: RagPath, example: Example, seed: int) -> Row:
-        """The policy's answer: off the path where that is exact, else decoded."""
-        prompt = FittedPrompt(path.path.prompt, path.passages, path.dropped_passages)
-        (decision,) = choose(
+    def _on_paths(
+        self, label: str, paths: Sequence[RagPath], asked: Sequence[tuple[Example, int]]
+    ) -> list[_Found]:
+        """The policy's answers: off the path where that is exact, the others decoded."""
+        decisions = choose(
             self._policies[label],
             self._pipeline.decoder,
             self._passages.corpus,
-            questions=[example.question],
-            prompts=[prompt],
-            lams=["auto"],
+            questions=[example.question for example, _ in asked],
+            prompts=[
+                FittedPrompt(path.path.prompt, path.passages, path.dropped_passages)
+                for path in paths
+            ],
+            lams=["auto"] * len(asked),
         )
-        if _on_path(path, decision):
-            answer = replace(path.at(decision.lam), decision=decision)
-            trace = self._path_trace(path, decision.lam)
-        else:
-            with self._passages.handing_out([example.passages]):
-                answer = self._deciding[label].ask(example.question, "auto", seed=seed)
-            trace = None
-        return policy_head(label, answer.decision) | self._answer(answer, trace)
+        decided = list(zip(paths, decisions, strict=True))
+        off = [i for i, (path, decision) in enumerate(decided) if not _on_path(path, decision)]
+        decoded = dict(zip(off, self._chosen(label, [asked[i] for i in off]), strict=True))
+        found = []
+        for i, (path, decision) in enumerate(decided):
+            answer = decoded.get(i) or replace(path.at(decision.lam), decision=decision)
+            own = None if i in decoded else path
+            found.append(_Found(policy_head(label, answer.decision), answer, own))
+        return found
+
+    def _path_traces(self, found: Sequence[_Found]) -> list[DecodeTrace | None]:
+        """Whole traces where the suite wants them; None for what an answer knows itself."""
+        if self._suite.signals != "full":
+            return [None] * len(found)
+        asked = [(one.path.path, one.answer.decision.lam) for one in found if one.path is not None]
+        made = iter(traces(asked))
+        return [None if one.path is None else next(made) for one in found]
 
     def _grid(self, asked: Sequence[tuple[Example, int]]) -> list[Row]:
         """All λ of all questions in one batch: rows of one question share its prompt."""
