@@ -13,8 +13,9 @@ import math
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from wrapper_rows import generate_rows
 
-from dera_rag import DeraDecoder, ModelPair, Sampling
+from dera_rag import DeraDecoder, DeraForCausalLM, DeraForSeq2SeqLM, ModelPair, Sampling
 from dera_rag.errors import LogitsError, PairMismatchError
 from dera_rag.numerics import mix
 from dera_rag.numerics.sampling import penalise
@@ -344,6 +345,14 @@ def test_padded_embeddings_are_cut_to_the_tokenizer(loud_padding):
     breaks(check_padding_is_cut, Rewired(loud_padding, cut_to_the_smaller_model))
 
 
+def check_padding_is_cut_in_generate(pair):
+    """Nor does the pair as one transformers model."""
+    model = (DeraForSeq2SeqLM if pair.encoder_decoder else DeraForCausalLM).from_pair(pair)
+    for lam in (0.0, 0.5, 1.0, 2.0):
+        for tokens in generate_rows(model, PROMPTS, lam, max_new_tokens=12):
+            assert max(tokens) < len(pair.tokenizer)
+
+
 @pytest.mark.parametrize("kind", ["llama", "gpt2", "bart", "flan_t5", "adapter"])
 def test_padded_embeddings_are_cut_on_every_engine(kind, tmp_path, monkeypatch):
     """Loaded by path: lean, transformers, encoder–decoders, both branches in one forward."""
@@ -366,10 +375,15 @@ def test_padded_embeddings_are_cut_on_every_engine(kind, tmp_path, monkeypatch):
         write_adapter(tmp_path / "adapter", folders.reference)
         return ModelPair.from_adapter(base=folders.reference, adapter=tmp_path / "adapter")
 
-    holds(check_padding_is_cut, load())
+    checks = check_padding_is_cut, check_padding_is_cut_in_generate
+    pair = load()
+    for check in checks:
+        holds(check, pair)
     rows = len(tiny_tokenizer()) + 6
     monkeypatch.setattr(two_models, "mixable_ids", lambda tokenizer, *models: rows)
-    breaks(check_padding_is_cut, load())
+    pair = load()
+    for check in checks:
+        breaks(check, pair)
 
 
 def check_stops_on_the_union(load, folders):
