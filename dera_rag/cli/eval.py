@@ -11,6 +11,7 @@ import typer
 
 from dera_rag.cli import exports, reports
 from dera_rag.cli.scorers import scorers
+from dera_rag.cli.starter import init
 from dera_rag.cli.validate_scorers import validate_scorers
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from dera_rag.evaluation.tasks import Task
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+# Verbs are listed in the order in which they are needed, each in words that fit the line.
+app.command("init", short_help="Write a commented suite to start from.")(init)
 
 _SuiteArgument = Annotated[
     str,
@@ -43,13 +46,59 @@ _WorkersOption = Annotated[
 def _about() -> None:
     """Evaluate factuality against naturalness across λ, by suites of values in YAML.
 
-    A run's folder holds manifest.json, generations.jsonl, scores.jsonl and timings.jsonl. A run
-    that was stopped, however it was stopped, goes on with resume to the same bytes. A finished one
-    is read with report, set beside another with diff, and held against one with gate.
-    """
+    A suite says what is asked, by which models, for which λ, and what judges the answers. Shipped
+    are e2e, nq, own, ragtruth and venues. From a suite to a page:
+
+    \b
+      dera-rag eval init mine.yaml --questions asked.jsonl --corpus documents
+      dera-rag eval validate mine.yaml
+      dera-rag eval run mine.yaml --out run-1
+      dera-rag eval report run-1
+
+    A run that was stopped, however it was stopped, goes on with resume to the same bytes. A
+    finished one is set beside another with diff, and held against one with gate.
+    """  # noqa: D301 - the escape keeps the lines of the examples apart
 
 
-@app.command("run")
+app.command("scorers", short_help="List what a suite may name to judge answers.")(scorers)
+
+
+@app.command("validate", short_help="Check a suite and its data; no model is loaded.")
+def validate(suite: _SuiteArgument) -> None:
+    """Check a suite's values and its data, and show what it asks and how it judges.
+
+    No model is loaded. Questions are read, from the hub where the suite names no folder.
+
+    \b
+      dera-rag eval validate mine.yaml
+      dera-rag eval validate venues
+    """  # noqa: D301 - the escape keeps the lines of the examples apart
+    from dera_rag.cli import screen
+    from dera_rag.evaluation.suites import find_suite, load_suite
+
+    read = load_suite(find_suite(suite))
+    console = screen.stdout()
+    console.print(f"{read.name}: {read.about}\n", style="bold", soft_wrap=True)
+    console.print(screen.facts(_facts(read)))
+    for section in read.tasks:
+        task = section.make_task(read.folder)
+        card = task.card
+        console.print(f"\n{section.name}", style="bold")
+        judged = ", ".join(scorer.name for scorer in section.scorers) or "by nothing"
+        rows = {
+            "asks": card.about,
+            "data": f"{card.split}; {card.size}; {card.licence}",
+            "questions": _questions(task, given=read.answers == "given"),
+            "judged": judged,
+        }
+        for anchor in card.anchors:
+            rows[f"published: {anchor.value}"] = (
+                f"{anchor.metric}; {anchor.system} ({anchor.source})"
+            )
+        console.print(screen.facts(rows))
+
+
+@app.command("run", short_help="Answer a suite's questions and score them.")
 def run(
     suite: _SuiteArgument,
     *,
@@ -82,7 +131,13 @@ def run(
 
 @app.command("resume")
 def resume(folder: _FolderArgument, *, workers: _WorkersOption = None) -> None:
-    """Go on with a run that was stopped."""
+    """Go on with a run that was stopped.
+
+    What is whole is kept and the rest is done: the files end as if nothing had happened.
+
+    \b
+      dera-rag eval resume run-1
+    """  # noqa: D301 - the escape keeps the lines of the examples apart
     from dera_rag.cli import screen
 
     screen.hush_libraries()
@@ -93,7 +148,7 @@ def resume(folder: _FolderArgument, *, workers: _WorkersOption = None) -> None:
     _show(made)
 
 
-@app.command("rescore")
+@app.command("rescore", short_help="Score a run's answers anew.")
 def rescore(
     folder: _FolderArgument,
     *,
@@ -107,7 +162,14 @@ def rescore(
     ] = None,
     workers: _WorkersOption = None,
 ) -> None:
-    """Score a run's answers anew, without generating any."""
+    """Score a run's answers anew, without generating any.
+
+    For other scorers, or for newer versions of the same. Earlier scores stay in the folder as
+    scores-….jsonl where the scorers were others.
+
+    \b
+      dera-rag eval rescore run-1 --suite mine-with-more-scorers.yaml
+    """  # noqa: D301 - the escape keeps the lines of the examples apart
     from dera_rag.cli import screen
     from dera_rag.evaluation.suites import find_suite
 
@@ -118,37 +180,6 @@ def rescore(
     with _progress() as tell:
         made = runner.rescore(folder, suite=found, workers=workers, progress=tell)
     _show(made)
-
-
-@app.command("validate")
-def validate(suite: _SuiteArgument) -> None:
-    """Check a suite's values and its data, and show what it asks and how it judges.
-
-    No model is loaded. Questions are read, from the hub where the suite names no folder.
-    """
-    from dera_rag.cli import screen
-    from dera_rag.evaluation.suites import find_suite, load_suite
-
-    read = load_suite(find_suite(suite))
-    console = screen.stdout()
-    console.print(f"{read.name}: {read.about}\n", style="bold", soft_wrap=True)
-    console.print(screen.facts(_facts(read)))
-    for section in read.tasks:
-        task = section.make_task(read.folder)
-        card = task.card
-        console.print(f"\n{section.name}", style="bold")
-        judged = ", ".join(scorer.name for scorer in section.scorers) or "by nothing"
-        rows = {
-            "asks": card.about,
-            "data": f"{card.split}; {card.size}; {card.licence}",
-            "questions": _questions(task, given=read.answers == "given"),
-            "judged": judged,
-        }
-        for anchor in card.anchors:
-            rows[f"published: {anchor.value}"] = (
-                f"{anchor.metric}; {anchor.system} ({anchor.source})"
-            )
-        console.print(screen.facts(rows))
 
 
 def _questions(task: Task, *, given: bool) -> str:
@@ -165,12 +196,11 @@ def _questions(task: Task, *, given: bool) -> str:
     return f"{len(examples)}, of them {references} with a reference{beside}"
 
 
-app.command("report")(reports.report)
-app.command("diff")(reports.diff)
-app.command("gate")(reports.gate)
-app.command("export")(exports.export)
-app.command("scorers")(scorers)
-app.command("validate-scorers")(validate_scorers)
+app.command("report", short_help="Write what a run says, as a page, text or data.")(reports.report)
+app.command("diff", short_help="Compare two runs, question by question.")(reports.diff)
+app.command("gate", short_help="Exit 1 where a run is worse than a baseline.")(reports.gate)
+app.command("export", short_help="Write a run's answers for ragas.")(exports.export)
+app.command("validate-scorers", short_help="Set scorers against people's labels.")(validate_scorers)
 
 
 def _facts(suite: Suite) -> dict[str, str]:

@@ -22,7 +22,7 @@ class Format(StrEnum):
     json = "json"
 
 
-_RESAMPLES = typer.Option(min=100, help="Of every interval.")
+_RESAMPLES = typer.Option(min=100, help="Draws of every interval; fewer are faster and rougher.")
 
 
 def report(
@@ -66,6 +66,8 @@ def report(
     resamples: Annotated[int, _RESAMPLES] = 2000,
 ) -> None:
     """Write what a run says: means with intervals, curves over λ, frontier, policies, cost.
+
+    Two arms (a λ or a policy) are compared with the extra eval: pip install 'dera-rag[eval]'.
 
     \b
       dera-rag eval report run-1
@@ -117,6 +119,8 @@ def diff(
 ) -> None:
     """Compare two runs on the questions they share: paired differences B − A, arm by arm.
 
+    First the settings that differ, then every scorer in every arm (a λ or a policy) of both.
+
     \b
       dera-rag eval diff run-1 run-2
     """  # noqa: D301 - the escape keeps the lines of the examples apart
@@ -140,7 +144,8 @@ def gate(
         str,
         typer.Argument(
             metavar="CONDITIONS",
-            help="Lowest improvement that passes, e.g. factuality>=-0.01, or a scorer's name.",
+            help="NAME>=MARGIN, commas between several: an axis (factuality, naturalness) or a "
+            "scorer, and the lowest improvement that passes, in its units.",
             show_default=False,
         ),
     ],

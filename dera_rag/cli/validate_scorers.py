@@ -44,8 +44,8 @@ def validate_scorers(
         Part | None,
         typer.Option(help="One of the two parts, on the data that it needs.", show_default=False),
     ] = None,
-    resamples: Annotated[int, typer.Option(min=100, help="Of every interval.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Of folds and resampling.")] = 0,
+    resamples: Annotated[int, typer.Option(min=100, help="Draws of every interval.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of folds and draws.")] = 0,
     fit_grounded: Annotated[
         Path | None,
         typer.Option(
@@ -67,7 +67,11 @@ def validate_scorers(
 
     Prints and writes a card per scorer: AUROC or Spearman with 95 % intervals, on answers whose
     source no model was fitted on. Takes some minutes; needs no network and no accelerator.
-    """
+
+    \b
+      dera-rag eval validate-scorers --data DIR --scorer copy_rate --out cards
+      dera-rag eval report run-1 --cards cards
+    """  # noqa: D301 - the escape keeps the lines of the examples apart
     from dera_rag.cli import screen
 
     # Before minutes of work, and not behind them.
@@ -104,14 +108,14 @@ def _grounded(
     weights: Path | None,
 ) -> None:
     """Fits and judges what scores an answer beside its passages."""
-    from dera_rag import registry
     from dera_rag.cli import screen
     from dera_rag.evaluation.scorers import labels, validation
     from dera_rag.evaluation.scorers.grounded import card, fit
     from dera_rag.evaluation.scorers.grounded.features import Reader
+    from dera_rag.evaluation.suites import Named
     from dera_rag.retrieval.embedders import StaticEmbedder
 
-    others = [registry.resolve("scorers", name)() for name in names]
+    others = [Named(name, {}).scorer() for name in names]
     folder = labels.data_folder(data)
     judged = [*labels.ragtruth(folder), *labels.attribution_bench(folder)]
     with screen.progress("Reading judged answers") as tell:

@@ -100,3 +100,12 @@ def test_a_place_that_cannot_hold_cards_is_refused_before_any_work(tmp_path, run
     assert refused.exit_code == 2
     assert f"{str(file)!r} is a file, not a folder" in refused.stderr
     assert file.read_text() == "mine"
+
+
+def test_a_scorer_that_needs_an_option_is_refused_with_it(data, tmp_path, run):
+    for name, says in (("minicheck", "the option 'model' is missing"), ("copy_rat", "copy_rate")):
+        refused = run(
+            "eval", "validate-scorers", "--data", data, "--out", tmp_path / "c", "--scorer", name
+        )
+        assert refused.exit_code == 2
+        assert says in refused.stderr
