@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 # A shorter beginning saves too little to be worth the copy; a choice, not a measured border.
-_FEWEST = 16
+FEWEST = 16
 
 
 class Store(Protocol):
@@ -73,17 +73,19 @@ class PrefixCache:
                 whole, logits = self._entries[prompt]
                 store.load(whole, len(prompt))
                 return logits.clone()
-            found, best = None, 0
-            for known, (entry, _) in self._entries.items():
-                common = min(_common(known, prompt), len(prompt) - 1)
-                if common > best:
-                    found, best, key = entry, common, known
-            if found is None or best < _FEWEST:
+            key, best = self._nearest(prompt)
+            if key is None:
                 return None
             self._entries.move_to_end(key)
+            found, _ = self._entries[key]
             self.reused += best
         store.load(found, best)
         return None
+
+    def longest(self, prompt: tuple[int, ...]) -> int:
+        """Tokens of a prompt that `start` would not leave to be read."""
+        with self._lock:
+            return len(prompt) if prompt in self._entries else self._nearest(prompt)[1]
 
     def keep(self, store: Store, prompt: tuple[int, ...], logits: Tensor) -> None:
         """Remember a prompt that has just been read; the store may grow on behind it."""
@@ -101,12 +103,21 @@ class PrefixCache:
                 _, gone = self._entries.popitem(last=False)
                 self._used -= _bytes(gone)
 
+    def _nearest(self, prompt: tuple[int, ...]) -> tuple[tuple[int, ...] | None, int]:
+        """The prompt with the longest useful beginning in common, and its length."""
+        key, best = None, FEWEST - 1
+        for known in self._entries:
+            shared = min(common(known, prompt), len(prompt) - 1)
+            if shared > best:
+                key, best = known, shared
+        return key, 0 if key is None else best
+
 
 def _bytes(entry: tuple[Store, Tensor]) -> int:
     return entry[0].bytes + entry[1].nbytes
 
 
-def _common(known: tuple[int, ...], prompt: tuple[int, ...]) -> int:
+def common(known: tuple[int, ...], prompt: tuple[int, ...]) -> int:
     """Tokens that two prompts have in common at their beginning."""
     size = min(len(known), len(prompt))
     if known[:size] == prompt[:size]:

@@ -5,14 +5,18 @@
 On the embedded pair, with questions over its own corpus, at λ=1.5 and temperature 1, both models
 running. Single calls and the batch take turns; the median of each is taken, of wall time and of the
 process's CPU time, which a busy machine shifts less. Every round checks that the answers agree.
-Before each measurement remembered prompts are dropped, so that neither profits from the other.
+
+Each round asks about other places, and neither side finds a prompt or an answer that the other left
+behind. The last setting is the exception: the same eight questions asked again and again, whose
+answers an engine remembers as drafts, so that a single call takes two passes.
 """
 
 import argparse
 import json
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from dera_rag.langchain import ChatDeRa
 from dera_rag.prompts import PLAIN_PROMPT, number_passages
@@ -20,57 +24,102 @@ from dera_rag.retrieval import VectorIndex
 
 CALLS = 8
 LIMIT = 0.5
+QUESTIONS = (
+    "What kind of food does {} serve?",
+    "Where is {}?",
+    "Is {} family friendly?",
+    "How expensive is {}?",
+    "What is {} near?",
+    "How do customers rate {}?",
+    "What type of place is {}?",
+    "Tell me about {}.",
+)
+AGAIN = "asked again"
 
 
-def prompts() -> list[str]:
-    """Questions with their passages."""
-    index = VectorIndex.embedded()
-    names = [
-        passage.text.splitlines()[0][len("- name: ") :] for passage in index.retrieve("pub", 8)
-    ]
-    questions = [f"What kind of food does {name} serve?" for name in names]
-    return [
-        PLAIN_PROMPT.format(
-            passages=number_passages(p.text for p in index.retrieve(question, 3)), question=question
-        )
-        for question in questions
-    ]
+class Prompts:
+    """Eight prompts a round, about places of the embedded corpus."""
+
+    def __init__(self) -> None:
+        self._index = VectorIndex.embedded()
+        found = self._index.retrieve("pub", 64)
+        self._names = [p.text.splitlines()[0][len("- name: ") :] for p in found]
+
+    def own_passages(self, turn: int) -> list[str]:
+        """Eight places, each with passages of its own."""
+        return [self._prompt(question, question) for question in self._questions(turn)]
+
+    def same_passages(self, turn: int) -> list[str]:
+        """One place: all read the same passages."""
+        name = self._names[turn % len(self._names)]
+        return [self._prompt(question.format(name), name) for question in QUESTIONS]
+
+    def no_passages(self, turn: int) -> list[str]:
+        """The bare questions."""
+        return self._questions(turn)
+
+    def first_ones(self, _: int) -> list[str]:
+        """Those of the first round in every round."""
+        return self.own_passages(0)
+
+    def _questions(self, turn: int) -> list[str]:
+        start = CALLS * turn % len(self._names)
+        names = self._names[start : start + CALLS]
+        return [
+            QUESTIONS[(turn + place) % len(QUESTIONS)].format(name)
+            for place, name in enumerate(names)
+        ]
+
+    def _prompt(self, question: str, query: str) -> str:
+        passages = number_passages(p.text for p in self._index.retrieve(query, 3))
+        return PLAIN_PROMPT.format(passages=passages, question=question)
 
 
-def seconds(call: Callable[[], list[str]]) -> tuple[float, float, list[str]]:
-    """Wall time, CPU time and what came of it."""
+def seconds(call: Callable[[], list[Any]]) -> tuple[dict[str, float], list[Any]]:
+    """Wall time and CPU time, and what came of it."""
     wall, cpu = time.perf_counter(), time.process_time()
     answers = call()
-    return time.perf_counter() - wall, time.process_time() - cpu, answers
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}, answers
 
 
-def measure(runs: int) -> dict[str, float]:
+def measure(pair: Any, prompts: Callable[[int], Sequence[str]], runs: int) -> dict[str, float]:
     """Median seconds by figure.
 
     Raises:
         AssertionError: The batch answers otherwise than the single calls.
     """
-    model = ChatDeRa.embedded(dera_lambda=1.5, seed=1, max_tokens=64)
-    asked = prompts()
-    model.invoke(asked[0])
-    pair = model.engine.pair
-    rounds = []
-    for _ in range(runs + 1):
-        pair.forget_prefixes()
-        single = seconds(lambda: [str(model.invoke(prompt).content) for prompt in asked])
-        pair.forget_prefixes()
-        batch = seconds(lambda: [str(made.content) for made in model.batch(asked)])
-        if single[2] != batch[2]:
+    again = prompts.__name__ == Prompts.first_ones.__name__
+    models: list[ChatDeRa] = []
+    rounds, tokens = [], []
+    for turn in range(runs + 1):
+        asked = prompts(turn)
+        if not (again and models):
+            models = [_model(pair), _model(pair)]
+        single, batch = models
+        if not again:
+            pair.forget_prefixes()
+        one, alone = seconds(lambda: [single.invoke(prompt) for prompt in asked])  # noqa: B023
+        if not again:
+            pair.forget_prefixes()
+        all_, together = seconds(lambda: batch.batch(asked))  # noqa: B023
+        if [made.content for made in alone] != [made.content for made in together]:
             raise AssertionError("the batch answers otherwise than the single calls")
-        rounds.append((single, batch))
-    median = {
-        (name, kind): statistics.median(r[i][k] for r in rounds[1:])
-        for i, name in enumerate(("single", "batch"))
-        for k, kind in enumerate(("wall", "cpu"))
-    }
-    return {f"{name} {kind}": value for (name, kind), value in median.items()} | {
-        f"ratio {kind}": median["batch", kind] / median["single", kind] for kind in ("wall", "cpu")
-    }
+        rounds.append((one, all_))
+        tokens += [made.usage_metadata["output_tokens"] for made in together]
+    figures = {"tokens an answer": statistics.mean(tokens)}
+    for kind in ("wall", "cpu"):
+        single_time, batch_time = (
+            statistics.median(sides[i][kind] for sides in rounds[1:]) for i in (0, 1)
+        )
+        figures[f"single {kind}"] = single_time
+        figures[f"batch {kind}"] = batch_time
+        figures[f"ratio {kind}"] = batch_time / single_time
+    return figures
+
+
+def _model(pair: Any) -> ChatDeRa:
+    """A model whose engine remembers nothing."""
+    return ChatDeRa(pair=pair, dera_lambda=1.5, seed=1, max_tokens=64)
 
 
 def main() -> int:
@@ -80,14 +129,23 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--check", action="store_true", help="exit 1 beyond the limit")
     arguments = parser.parse_args()
-    figures = measure(arguments.runs)
+    made, pair = Prompts(), ChatDeRa.embedded().engine.pair
+    settings = {
+        "own passages": made.own_passages,
+        "same passages": made.same_passages,
+        "no passages": made.no_passages,
+        AGAIN: made.first_ones,
+    }
+    found = {name: measure(pair, prompts, arguments.runs) for name, prompts in settings.items()}
     if arguments.json:
-        print(json.dumps({"runs": arguments.runs, "calls": CALLS, **figures, "limit": LIMIT}))
+        print(json.dumps({"runs": arguments.runs, "calls": CALLS, "limit": LIMIT, **found}))
     else:
-        for name, value in figures.items():
-            print(f"{name:12} {value:7.3f}")
-        print(f"limit of the CPU ratio: {LIMIT}")
-    return 1 if arguments.check and figures["ratio cpu"] > LIMIT else 0
+        for name, figures in found.items():
+            shown = ", ".join(f"{figure} {value:.3f}" for figure, value in figures.items())
+            print(f"{name:14} {shown}")
+        print(f"limit of the CPU ratio, but for what is {AGAIN}: {LIMIT}")
+    slow = [name for name, f in found.items() if name != AGAIN and f["ratio cpu"] > LIMIT]
+    return 1 if arguments.check and slow else 0
 
 
 if __name__ == "__main__":

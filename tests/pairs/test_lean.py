@@ -160,7 +160,7 @@ def check_against(model, rows, prompts=((40,) * 30, (50, 51), (40,) * 30)):
 
 
 def test_long_prompts_are_read_in_pieces(monkeypatch):
-    monkeypatch.setattr("dera_rag.pairs.lean.rows.PIECE", 7)
+    monkeypatch.setattr("dera_rag.pairs.lean.reading.PIECE", 7)
     ordinary = llama()
     check_against(ordinary, LeanRows(packed(copy.deepcopy(ordinary)), VOCAB))
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dera_rag.pairs.lean.model import LeanModel
-from dera_rag.pairs.lean.rows import PIECE
+from dera_rag.pairs.lean.reading import PIECE
 from dera_rag.pairs.lean.solo import SoloStore
 
 

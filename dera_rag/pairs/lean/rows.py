@@ -11,13 +11,11 @@ import torch
 from torch import Tensor
 
 from dera_rag.pairs.lean.model import LeanModel
+from dera_rag.pairs.lean.reading import PromptReader
 from dera_rag.pairs.lean.shared import SharedStore
 from dera_rag.pairs.lean.solo import SoloStore
 from dera_rag.pairs.lean.stacks import Stack, merged
 from dera_rag.pairs.prefixes import PrefixCache
-
-# Prompts are read in pieces, so that what is computed on the way stays bounded.
-PIECE = 1024
 
 
 class LeanRows:
@@ -34,7 +32,7 @@ class LeanRows:
     ) -> None:
         self._model = model
         self._vocab_size = vocab_size
-        self._prefixes = prefixes
+        self._reader = PromptReader(model, vocab_size, prefixes)
         self._store: SoloStore | SharedStore | None = None
         self._prompt_length = 0
 
@@ -42,23 +40,19 @@ class LeanRows:
         """Read prompts as new rows behind the present ones; `[new rows, V]` first logits."""
         place = {tuple(prompt): i for i, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
         copies = [place[tuple(prompt)] for prompt in prompts]
-        stores, logits = [], []
-        for prompt in place:
-            store, first = self._read(prompt)
-            stores.append(store)
-            logits.append(first)
+        read = self._reader.read(list(place))
         if self._store is None and len(prompts) == 1:
-            self._store, self._prompt_length = stores[0], len(prompts[0])
-            return logits[0]
+            self._store, self._prompt_length = read[0].store, len(prompts[0])
+            return read[0].logits
         parts = [
-            _prompt_of(store, len(prompt)) for store, prompt in zip(stores, place, strict=True)
+            _prompt_of(one.store, len(prompt)) for one, prompt in zip(read, place, strict=True)
         ]
         stack = parts[0] if len(parts) == 1 else merged(parts)
         if self._store is None:
             self._store = SharedStore(self._model.windows, stack, copies)
         else:
             self._shared([0]).add(stack, copies)
-        return torch.cat(logits)[copies]
+        return torch.cat([one.logits for one in read])[copies]
 
     def extend(self, token_ids: Sequence[Sequence[int]]) -> Tensor:
         """Append k tokens to every row; `[R, k, V]` logits after each of them."""
@@ -89,31 +83,6 @@ class LeanRows:
             store.length -= counts[0]
         else:
             store.crop(counts)
-
-    def _read(self, prompt: tuple[int, ...]) -> tuple[SoloStore, Tensor]:
-        """One prompt alone: its keys and values, and `[1, V]` logits of the first token."""
-        model = self._model
-        store = SoloStore(
-            model.windows,
-            model.key_heads,
-            model.head_dim,
-            dtype=model.dtype,
-            capacity=len(prompt),
-        )
-        known = self._prefixes.start(store, prompt) if self._prefixes is not None else None
-        if known is not None:
-            return store, known
-        logits = torch.empty(0)
-        for start in range(store.length, len(prompt), PIECE):
-            piece = torch.tensor(prompt[start : start + PIECE])
-            positions = torch.arange(start, start + len(piece))
-            store.begin(len(piece))
-            logits = model.forward(piece, positions, store, torch.tensor([len(piece) - 1]))
-            store.end()
-        logits = logits[:, : self._vocab_size]
-        if self._prefixes is not None:
-            self._prefixes.keep(store, prompt, logits)
-        return store, logits
 
     def _shared(self, rows: Sequence[int]) -> SharedStore:
         """The store as one that can hold several rows; a single row becomes `rows` copies."""
