@@ -16,8 +16,8 @@ from dera_rag.pairs.lean.model import LeanModel
 from dera_rag.pairs.lean.solo import SoloStore
 from dera_rag.pairs.prefixes import FEWEST, PrefixCache, common
 
-# Most tokens of a pass, so that what is computed on the way stays bounded: 1,024 are no faster, and take
-# three times the memory (SmolLM2-135M shape, a prompt of 1,024).
+# Most tokens of a pass, so that what is computed on the way stays bounded. Passes of 1,024 are no
+# faster and take three times the memory (SmolLM2-135M shape, a prompt of 1,024).
 PIECE = 256
 
 
