@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
     from dera_rag.decoding.rows import Row
 
+# What to do about what llguidance does not know, by what it says of it.
+_WAYS_OUT = {
+    "uniqueItems": "leave it out and drop repeats yourself; tools and with_structured_output do "
+    "that for sets of no least length",
+    "Unknown format": "let it be a plain string, and read it yourself",
+}
+
 
 class Grammars:
     """Compiles grammars for one tokenizer.
@@ -84,9 +91,10 @@ class Grammars:
             text = LLMatcher.grammar_from_lark(text)
         wrong = LLMatcher.validate_grammar(text, self.words)
         if wrong and not wrong.startswith("WARNING"):
+            ways = (way for sign, way in _WAYS_OUT.items() if sign in wrong)
             raise InvalidValueError(
                 f"the schema cannot be enforced: {wrong.strip()[:400]}",
-                hint="leave the unsupported keyword out, and check it yourself",
+                hint=next(ways, "leave the unsupported keyword out, and check it yourself"),
             )
         return Grammar(self, LLMatcher(self.words, text, log_level=0))
 

@@ -32,6 +32,7 @@ from dera_rag.langchain.jobs import Answer
 from dera_rag.langchain.messages import PlainMessages, encode_messages, text_of
 from dera_rag.langchain.replies import Shown, read_reply
 from dera_rag.langchain.settings import DeRaSettings
+from dera_rag.langchain.unfolding import unfolded
 
 _Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 # A thread that waits costs little: a list of inputs is decoded in one batch.
@@ -157,6 +158,7 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
             **kwargs: Not read.
         """
         shown = [convert_to_openai_tool(tool) for tool in tools or ()]
+        messages = unfolded(messages)
         prompts = self._shared_engine().prompts
         try:
             return len(encode_messages(prompts, messages, self.plain_messages, shown))
@@ -175,6 +177,10 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
 
         Calls are written as the pair's chat template writes those of earlier turns, and the
         arguments are made to be valid against the tool's schema while they are decoded.
+
+        LangChain hands a call on `model.configurable_fields(…)` to the model inside, so that what
+        `bind_tools` gives there can no longer be configured. Bind the keywords instead:
+        `configurable.bind(**model.bind_tools(tools).kwargs)`; or set λ by keyword of the call.
 
         Args:
             tools: Functions, pydantic classes, `BaseTool`s or schemas in OpenAI's form.
@@ -311,6 +317,7 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
         settings = read_call_settings(self, stop, kwargs, *STRUCTURE_SETTINGS)
         engine = self._shared_engine()
         tools = shown_tools(kwargs)
+        messages = unfolded(messages)
         prompt = encode_messages(engine.prompts, messages, self.plain_messages, tools)
         return ChatCall(
             engine=engine,

@@ -13,6 +13,7 @@ from langchain_core.messages import ToolCall
 
 from dera_rag.decoding.schemas import embedded_json
 from dera_rag.errors import PromptError
+from dera_rag.langchain.repeats import with_repeats
 from dera_rag.langchain.tools import new_call, parameters
 from dera_rag.langchain.turns import CALL_BEGINS, CALL_ENDS, Tool
 from dera_rag.prompts import PromptBuilder
@@ -95,8 +96,9 @@ class ToolForm:
         """
         write = functools.partial(_literal, control=control)
         calls = " | ".join(f"call_{i}" for i in range(len(tools)))
+        taken = [embedded_json(with_repeats(parameters(tool))) for tool in tools]
         rules = [
-            f"call_{i}: {write(_quoted(tool) + self.middle)} {embedded_json(parameters(tool))}"
+            f"call_{i}: {write(_quoted(tool) + self.middle)} {taken[i]}"
             for i, tool in enumerate(tools)
         ]
         more = f"({write(self.between)} call)*" if parallel and self.between else ""
@@ -140,7 +142,7 @@ class ToolForm:
                 arguments, length = json.JSONDecoder().raw_decode(written[at:])
             except ValueError:
                 return []
-            calls.append(new_call(name, arguments))
+            calls.append(new_call(name, arguments, tools))
             at += length
             if not (self.between and written.startswith(self.between, at)):
                 break

@@ -14,12 +14,14 @@ from langchain_core.output_parsers.openai_tools import (
     JsonOutputKeyToolsParser,
     PydanticToolsParser,
 )
+from langchain_core.outputs import Generation
 from langchain_core.runnables import Runnable, RunnableLambda, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel
 
 from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.repeats import with_repeats, without_repeats
 
 if TYPE_CHECKING:
     from dera_rag.langchain.chat import ChatDeRa
@@ -59,11 +61,12 @@ def structured(
             else JsonOutputKeyToolsParser(key_name=name, first_tool_only=True)
         )
     else:
+        wanted = {} if schema is None else _json_schema(schema)
         bound = model.bind(
-            response_format=_response_format(schema), ls_structured_output_format=shown
+            response_format=_response_format(schema, wanted), ls_structured_output_format=shown
         )
         # Half an object would often pass for a whole one: a class is made of the whole text.
-        parser = RunnableLambda(_into(schema)) if is_class else JsonOutputParser()
+        parser = RunnableLambda(_into(schema, wanted)) if is_class else _Values(wanted=wanted)
     if not include_raw:
         return bound | parser
     parsed = RunnablePassthrough.assign(
@@ -73,12 +76,12 @@ def structured(
     return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
-def _response_format(schema: Any) -> dict[str, Any]:
+def _response_format(schema: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     if schema is None:
         return {"type": "json_object"}
-    found = _json_schema(schema)
-    name = getattr(schema, "__name__", None) or found.get("title", "answer")
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": found}}
+    name = getattr(schema, "__name__", None) or wanted.get("title", "answer")
+    found = {"name": name, "schema": with_repeats(wanted)}
+    return {"type": "json_schema", "json_schema": found}
 
 
 def _json_schema(schema: Any) -> dict[str, Any]:
@@ -90,13 +93,27 @@ def _json_schema(schema: Any) -> dict[str, Any]:
     return convert_to_json_schema(schema)
 
 
-def _into(schema: Any) -> Any:
+class _Values(JsonOutputParser):
+    """Reads JSON, whole or as it comes.
+
+    Attributes:
+        wanted: Its schema.
+    """
+
+    wanted: dict[str, Any]
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """See `JsonOutputParser.parse_result`; here without the repeats that sets forbid."""
+        return without_repeats(super().parse_result(result, partial=partial), self.wanted)
+
+
+def _into(schema: Any, wanted: dict[str, Any]) -> Any:
     """Reads a message's text as an object of a pydantic class, of version 1 or 2."""
 
     def read(message: BaseMessage) -> Any:
         text = message.text
         try:
-            values = json.loads(text)
+            values = without_repeats(json.loads(text), wanted)
             make = getattr(schema, "model_validate", None) or schema.parse_obj
             return make(values)
         except ValueError as error:

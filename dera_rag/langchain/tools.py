@@ -10,6 +10,7 @@ from langchain_core.messages import ToolCall
 
 from dera_rag.decoding.schemas import closed
 from dera_rag.errors import InvalidValueError
+from dera_rag.langchain.repeats import without_repeats
 from dera_rag.langchain.turns import Tool
 
 if TYPE_CHECKING:
@@ -89,14 +90,22 @@ def parsed_calls(
     names = {tool["function"]["name"] for tool in tools}
     calls = [call.get("function", call) for call in message.get("tool_calls") or ()]
     made = [
-        new_call(call["name"], call["arguments"])
+        new_call(call["name"], call["arguments"], tools)
         for call in calls
         if call.get("name") in names and isinstance(call.get("arguments"), dict)
     ]
     return (message.get("content") or "", made) if made else None
 
 
-def new_call(name: str, arguments: dict[str, Any]) -> ToolCall:
-    """A call with an id of its own."""
+def new_call(name: str, arguments: dict[str, Any], tools: Sequence[Tool]) -> ToolCall:
+    """A call with an id of its own.
+
+    Args:
+        name: Of one of the tools.
+        arguments: As they were decoded.
+        tools: What could be called.
+    """
+    schemas = (parameters(tool) for tool in tools if tool["function"]["name"] == name)
+    arguments = without_repeats(arguments, next(schemas))
     # Nine letters and digits: the strictest templates take no other id.
     return ToolCall(name=name, args=arguments, id=uuid.uuid4().hex[:9], type="tool_call")

@@ -13,6 +13,7 @@ from understanding_pair import UnderstandingPair
 
 from dera_rag.errors import InvalidValueError
 from dera_rag.langchain import ChatDeRa
+from dera_rag.langchain.repeats import without_repeats
 from dera_rag.langchain.structured import METHODS
 from dera_rag.langchain.tools import parameters
 from dera_rag.testing import TablePair, tiny_tokenizer
@@ -138,6 +139,78 @@ class TestSchemas:
             model().invoke("a", response_format={"type": "text"}).content
             == model().invoke("a").content
         )
+
+
+class Tags(BaseModel):
+    """Tags of a place."""
+
+    tags: set[str] = Field(max_length=6)
+    # Two values and many places: some repeat.
+    grades: frozenset[bool]
+    inner: list[set[int]] = Field(default_factory=list, max_length=1)
+
+
+class TestSets:
+    """No grammar keeps items apart: repeats are decoded, and gone from what comes back."""
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_class(self, method):
+        chain = model().with_structured_output(Tags, method=method, include_raw=True)
+        repeated = 0
+        for seed in range(8):
+            answer = chain.invoke("a", seed=seed, max_tokens=120)
+            assert isinstance(answer["parsed"], Tags)
+            raw = answer["raw"]
+            written = [call["args"] for call in raw.tool_calls] or [json.loads(raw.content)]
+            grades = written[0]["grades"]
+            repeated += len(grades) > len(set(grades))
+            assert answer["parsed"].grades == frozenset(grades)
+        assert (repeated == 0) == (method == "function_calling")
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_dictionary(self, method):
+        schema = Tags.model_json_schema()
+        chain = model(max_tokens=120).with_structured_output(schema, method=method)
+        made = chain.invoke("a")
+        assert len(made["grades"]) == len(set(made["grades"]))
+        assert list(chain.stream("a"))[-1] == made
+
+    def test_what_equals_what(self):
+        schema = {"type": "array", "uniqueItems": True}
+        made = without_repeats([1, True, 1.0, "1", [1], [1.0], {"a": 1}, {"a": True}], schema)
+        assert made == [1, True, "1", [1], {"a": 1}, {"a": True}]
+        assert [type(item) for item in made[:2]] == [int, bool]
+
+    def test_where_sets_lie(self):
+        numbers = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+        schema = {
+            "$defs": {"a/b": numbers},
+            "type": "object",
+            "properties": {
+                "here": numbers,
+                "maybe": {"anyOf": [{"$ref": "#/$defs/a~1b"}, {"type": "null"}]},
+                "pair": {"type": "array", "prefixItems": [{"type": "integer"}, numbers]},
+                "any": {"type": "array"},
+            },
+            "additionalProperties": numbers,
+        }
+        twice = [1, 1]
+        value = {"here": twice, "maybe": twice, "pair": [1, twice], "any": twice, "else": twice}
+        once = {"here": [1], "maybe": [1], "pair": [1, [1]], "any": twice, "else": [1]}
+        assert without_repeats(value, schema) == once
+        assert value["here"] == [1, 1]
+
+    def test_a_set_of_some_length_is_refused(self):
+        class Pair(BaseModel):
+            both: set[int] = Field(min_length=2)
+
+        with pytest.raises(InvalidValueError, match=r"uniqueItems.*drop repeats yourself"):
+            model().with_structured_output(Pair).invoke("a")
+
+    def test_a_set_that_cannot_repeat_is_none(self):
+        for schema in ({"uniqueItems": True, "maxItems": 1}, {"uniqueItems": False}):
+            asked = {"type": "json_schema", "json_schema": {"schema": {"type": "array"} | schema}}
+            assert isinstance(json.loads(model().invoke("a", response_format=asked).content), list)
 
 
 class TestRaw:

@@ -5,13 +5,16 @@ import json
 import pytest
 from chat_templates import MISTRAL
 from langchain_core.exceptions import OutputParserException
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.runnables import ConfigurableField
 from langchain_core.tools import tool
 from pydantic import BaseModel
 from tokenizer_shapes import CHATML, chatml
 from understanding_pair import TEMPLATE, UnderstandingPair, call_text
 
-from dera_rag.errors import InvalidValueError
+from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.langchain import ChatDeRa
 from dera_rag.langchain.forms import ToolForm
 from dera_rag.langchain.tools import chosen_tools
@@ -41,6 +44,23 @@ def understanding(answer=None, template=TEMPLATE):
         else UnderstandingPair(lambda _: answer, template)
     )
     return ChatDeRa(pair=pair, temperature=0.0, dera_lambda=0.5, max_tokens=160)
+
+
+class _Fake(BaseChatModel):
+    """A chat model as LangChain shows how to write one."""
+
+    temperature: float = 0.0
+
+    @property
+    def _llm_type(self):
+        return "fake"
+
+    def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+        message = AIMessage(str(self.temperature))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def bind_tools(self, tools, **kwargs):
+        return self.bind(tools=tools, **kwargs)
 
 
 def form_of(template):
@@ -139,6 +159,52 @@ class TestPrompt:
         assert call_text("get_weather", {"location": "Oslo"}) in model.pair.prompts[-1]
         assert "<|im_start|>tool\nRain.<|im_end|>" in model.pair.prompts[-1]
         assert answer.content == "It is done."
+
+    def test_calls_and_results_in_blocks_are_too(self):
+        """As Anthropic's API writes them; `tool_calls` may or may not hold the call as well."""
+        model = understanding().bind_tools([get_weather])
+        asked, said = HumanMessage(ASK), {"type": "text", "text": "Let me see."}
+        arguments = {"location": "Oslo"}
+        call = {"name": "get_weather", "args": arguments, "id": "1", "type": "tool_call"}
+        use = {"type": "tool_use", "id": "1", "name": "get_weather", "input": arguments}
+        result = {"type": "tool_result", "tool_use_id": "1", "content": [{"text": "Rain."}]}
+        model.invoke(
+            [
+                asked,
+                AIMessage("Let me see.", tool_calls=[call]),
+                ToolMessage("Rain.", tool_call_id="1"),
+                HumanMessage("Well?"),
+            ]
+        )
+        for calls in ([], [call]):
+            blocks = HumanMessage([{"type": "text", "text": "Well?"}, result])
+            talk = [asked, AIMessage([said, use], tool_calls=calls), blocks]
+            model.invoke(talk)
+            assert model.bound.pair.prompts[-1] == model.bound.pair.prompts[-2]
+            assert blocks.content[1] == result
+        alone = [*talk[:2], HumanMessage([result | {"is_error": True}])]
+        assert model.invoke(alone).content == "It is done."
+        count = model.bound.get_num_tokens_from_messages(alone, tools=[get_weather])
+        assert count == model.invoke(alone).usage_metadata["input_tokens"]
+        with pytest.raises(PromptError, match="tool_result without its call"):
+            model.invoke([HumanMessage([{"type": "tool_result", "content": "Rain."}])])
+
+    def test_what_is_configured_later_reaches_what_was_bound(self):
+        """LangChain's `bind_tools` of a configurable model is that of the model inside."""
+        model = understanding()
+        flexible = model.configurable_fields(dera_lambda=ConfigurableField(id="lam"))
+        config = {"configurable": {"lam": 0.25}}
+        bound = flexible.bind(**model.bind_tools([get_weather]).kwargs)
+        lams = [
+            asked.invoke(ASK, config).response_metadata["dera"]["lam"]
+            for asked in (bound, flexible.bind_tools([get_weather]))
+        ]
+        assert lams == [0.25, 0.5]
+        assert bound.invoke(ASK, config).tool_calls[0]["args"] == {"location": "Oslo"}
+
+        fake = _Fake().configurable_fields(temperature=ConfigurableField(id="t"))
+        bound = fake.bind_tools([])
+        assert bound.invoke(ASK, {"configurable": {"t": 1.0}}).content == "0.0"
 
     def test_they_are_counted(self):
         model = understanding()
@@ -317,6 +383,24 @@ class TestRandomPairs:
             (call,) = answer.tool_calls
             (Order if call["name"] == "Order" else add.args_schema).model_validate(call["args"])
             assert answer.usage_metadata["output_tokens"] <= 120
+
+    def test_sets(self):
+        """A grammar cannot keep items apart: what repeats is gone from the call."""
+
+        @tool
+        def pick(grades: set[bool]) -> str:
+            """Pick grades."""
+            return str(grades)
+
+        model = ChatDeRa(pair=TablePair(tiny_tokenizer("plain")), dera_lambda=1.0)
+        bound = model.bind_tools([pick], tool_choice="any")
+        used = []
+        for seed in range(8):
+            (call,) = bound.invoke("Hi", seed=seed, max_tokens=90).tool_calls
+            used.append(call["args"]["grades"])
+            assert pick.invoke(call["args"]) == str(set(used[-1]))
+        assert all(len(grades) == len(set(grades)) for grades in used)
+        assert max(map(len, used)) == 2
 
     def test_a_call_that_begins_ends(self):
         """Text that opens a call near the end of its budget: closed, or not begun."""
