@@ -123,7 +123,8 @@ class Scorer(Protocol):
 
     A class registered under the registry's `scorers`; its keyword arguments are what a suite may
     set. Constructing one must be cheap (no model is loaded): `validate` does it. Models are loaded
-    at the first `score`.
+    at the first `score`. Options that name files are listed in the class attribute `paths`: a
+    suite's are relative to its file.
     """
 
     @property

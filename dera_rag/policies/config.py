@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,6 +109,20 @@ class Settings:
         if not isinstance(values, list) or not all(isinstance(v, str) and v for v in values):
             raise InvalidValueError(f"{where}: expected a list of words, got {values!r:.80}")
         return values
+
+    def refuse_others(self, keys: Sequence[str]) -> None:
+        """Refuse unknown keys before any is taken: a misspelt key is not a missing one.
+
+        Args:
+            keys: All that may be there.
+
+        Raises:
+            InvalidValueError: There are others.
+        """
+        self._known += keys
+        known = {key: self._left.pop(key) for key in keys if key in self._left}
+        self.finish()
+        self._left = known
 
     def finish(self) -> None:
         """Refuse keys that were not taken.

@@ -349,5 +349,5 @@ def test_data_that_changed_under_the_same_settings_is_told(tmp_path):
         text = (new / name).read_text("utf-8")  # a batch's key is a hash of all it depends on
         (new / name).write_text(text.replace('"mine-2"', '"other"'), "utf-8")
     found = settings(diff(old, new, **FEW))
-    told = "mine, data (corpus, contexts, references, or a policy's file)"
+    told = "mine, data (corpus, contexts or references)"
     assert found == {told: ("mine-2", "other")}

@@ -10,6 +10,7 @@ import pytest
 from evaluation_suites import read, tiny, write_questions, write_suite
 
 from dera_rag.errors import DeraRagError, InvalidValueError, OutputError, RunFolderError
+from dera_rag.evaluation.report import diff
 from dera_rag.evaluation.runner import rescore, resume, run
 from dera_rag.evaluation.runner.storage import Appender, Stored, dumped, locked, whole_lines
 
@@ -101,8 +102,13 @@ def test_a_folder_without_a_manifest_says_to_run_again(tmp_path):
     (tmp_path / "generations.jsonl").write_text("{}\n")
     with pytest.raises(RunFolderError, match="eval run"):
         resume(tmp_path)
-    with pytest.raises(RunFolderError, match="check the path"):
-        resume(tmp_path / "nowhere")
+    for go_on in (resume, rescore):
+        with pytest.raises(RunFolderError, match="check the path"):
+            go_on(tmp_path / "nowhere")
+        with pytest.raises(RunFolderError, match="nothing was begun"):
+            go_on(tmp_path)
+    # What is no run's folder is left as it was, without a lock in it.
+    assert [path.name for path in tmp_path.iterdir()] == ["generations.jsonl"]
 
 
 def test_the_manifest_is_there_before_any_model_loads(pair, tmp_path, monkeypatch):
@@ -185,6 +191,42 @@ def test_a_start_that_failed_does_not_block_the_next(change, left, pair, tmp_pat
         run(write_suite(tmp_path / "bad", pair, **change), folder, workers=0)
     assert left is None or {path.name for path in folder.iterdir()} == left
     assert run(suite, folder, workers=0).questions == 5
+
+
+def test_a_run_keeps_what_a_policy_file_held(pair, tmp_path):
+    suite = write_suite(tmp_path, pair, policies=["fast.yaml"])
+    (tmp_path / "fast.yaml").write_text("policy: constant\nlam: 1.25\n")
+    run(suite, tmp_path / "old", workers=0)
+    whole = (tmp_path / "old" / "generations.jsonl").read_bytes()
+    (tmp_path / "fast.yaml").write_text("policy: constant\nlam: 0.25\n")
+    # A run that is resumed goes on with the policy it was begun with, to the same bytes.
+    (tmp_path / "old" / "generations.jsonl").write_bytes(whole[:-40])
+    resume(tmp_path / "old", workers=0)
+    assert (tmp_path / "old" / "generations.jsonl").read_bytes() == whole
+    run(suite, tmp_path / "new", workers=0)
+    found = diff(tmp_path / "old", tmp_path / "new", n_resamples=100).settings
+    assert [(one.setting, one.before, one.after) for one in found] == [
+        (
+            "policies.fast",
+            '{"policy": "constant", "lam": 1.25}',
+            '{"policy": "constant", "lam": 0.25}',
+        )
+    ]
+
+
+def test_a_suite_that_rescores_may_lie_elsewhere(finished, tmp_path, pair, monkeypatch):
+    suite, whole = finished
+    copy = copied(whole, tmp_path)
+    tasks = {"mine": {"task": "own", "questions": "asked/questions.jsonl"}}
+    (tmp_path / "asked").mkdir()
+    write_questions(tmp_path / "asked")
+    other = write_suite(tmp_path, pair, tasks=tasks, scorers=["length"])
+    monkeypatch.chdir(suite.parent)
+    forbid_models(monkeypatch)
+    assert rescore(copy, suite=other, workers=0).questions == 5
+    assert {tuple(row["scores"]) for row in read(copy)} == {("length",)}
+    # From now on the run's suite is that one.
+    assert resume(copy, workers=0).skipped == 5
 
 
 def test_resume_refuses_other_questions_and_other_weights(pair, tmp_path):

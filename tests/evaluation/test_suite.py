@@ -5,7 +5,16 @@ import yaml
 from evaluation_suites import suite_values, write_questions
 
 from dera_rag.errors import DeraRagError, InvalidValueError, MissingFileError, UnknownNameError
-from dera_rag.evaluation.suites import find_suite, load_suite, read_suite, shipped_names
+from dera_rag.evaluation.scorers.grounded.model import GroundedModel
+from dera_rag.evaluation.scorers.grounded.scorer import Grounded
+from dera_rag.evaluation.suites import (
+    Named,
+    find_suite,
+    load_suite,
+    read_suite,
+    shipped_names,
+    with_policy_files,
+)
 from dera_rag.evaluation.suites.examples import EXAMPLES
 from dera_rag.policies import EvidencePolicy
 
@@ -82,9 +91,56 @@ def test_a_policy_file_is_read_once_and_kept_as_values(values, tmp_path):
     assert values(policies=["mine.yaml"]).policies == {"mine": {"policy": "constant", "lam": 1.25}}
 
 
+def test_a_policy_file_may_have_a_label_and_is_named_where_it_is_wrong(values, tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("policy: constant\nlam: 1.25\nlabel: fast\n")
+    assert values(policies=["mine.yaml"]).policies == {"fast": {"policy": "constant", "lam": 1.25}}
+    file.write_text("policy: constant\nlamb: 1.25\n")
+    with pytest.raises(InvalidValueError, match=r"policies, mine\.yaml: .*lamb"):
+        values(policies=["mine.yaml"])
+    with pytest.raises(MissingFileError, match=r"gone\.yaml.*relative to the suite"):
+        values(policies=["gone.yaml"])
+
+
+def test_what_a_run_keeps_of_a_policy_file_is_read_as_the_same_policy(values, tmp_path):
+    (tmp_path / "mine.yaml").write_text("policy: constant\nlam: 1.25\n")
+    kept = with_policy_files({"policies": ["mine.yaml", "evidence"], "suite": "s"}, tmp_path)
+    held = {"policy": "constant", "lam": 1.25, "label": "mine"}
+    assert kept == {"policies": [held, "evidence"], "suite": "s"}
+    before = values(policies=["mine.yaml", "evidence"])
+    (tmp_path / "mine.yaml").unlink()
+    assert values(policies=kept["policies"]).policies == before.policies
+
+
+def test_paths_of_scorers_are_relative_to_the_suite(values, tmp_path, monkeypatch):
+    (tmp_path / "fitted.json").write_text(GroundedModel.embedded().to_json(), encoding="utf-8")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    suite = values(scorers=[{"scorer": "grounded", "weights": "fitted.json"}])
+    made = suite.tasks[0].scorers[0].scorer(suite.folder)
+    assert made.version == Grounded().version  # of its content, and not of where it lies
+
+
+def test_a_model_in_a_folder_is_known_by_its_content(tmp_path):
+    versions = []
+    for name, weights in [("here", b"one"), ("there", b"one"), ("else", b"two")]:
+        folder = tmp_path / name / "judge"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(weights)
+        for scorer in ("minicheck", "lettucedetect", "entailment", "naturalness_distance"):
+            versions.append((name, Named(scorer, {"model": "judge"}).scorer(folder.parent).version))
+    by_place = {name: [v for n, v in versions if n == name] for name, _ in versions}
+    assert by_place["here"] == by_place["there"]
+    assert not set(by_place["here"]) & set(by_place["else"])
+    assert Named("minicheck", {"model": "hub/id"}).scorer().version == "1 hub/id 2048"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"lam": None, "lamb": [0, 1]}, r"unknown keys \['lamb'\].*did you mean 'lam'"),
+        ({"suite": None, "suit": "x"}, r"unknown keys \['suit'\].*did you mean 'suite'"),
         ({"seedz": [1]}, r"unknown keys \['seedz'\].*did you mean 'seeds'"),
         ({"answers": None}, "'answers' is missing"),
         ({"answers": "paths"}, "unknown answers.*'paths'.*path"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dera_rag.evaluation.contract import Direction, Item, Need, Score
 from dera_rag.evaluation.copying import copy_rate as share_copied
 from dera_rag.evaluation.instruments.base import Instrument
+from dera_rag.evaluation.model_files import model_version
 from dera_rag.evaluation.naturalness import NaturalnessModel
 
 _NO_WORDS = "the answer has no words"
@@ -38,11 +39,16 @@ class Naturalness:
     direction: Direction = "lower"
     range = (0.0, math.inf)
     needs: frozenset[Need] = frozenset()
+    paths = ("model",)
 
     def __init__(self, *, model: str | None = None) -> None:
         self._folder = model
         self.name = "naturalness_distance"
-        self.version = "1" if model is None else f"1 {model}"
+
+    @functools.cached_property
+    def version(self) -> str:
+        """`1`, and which model where it is not the embedded one."""
+        return "1" if self._folder is None else f"1 {model_version(self._folder)}"
 
     @functools.cached_property
     def _model(self) -> NaturalnessModel:

@@ -66,7 +66,7 @@ def _answering(manifest: Manifest) -> dict[str, Any]:
 
 
 def _labelled(policy: Any) -> tuple[str, Any]:
-    """A policy of a suite by its label, as `suites.reading` labels it."""
+    """A policy of a suite by its label, as `suites.policies` labels it."""
     if isinstance(policy, str):
         return Path(policy).stem, policy
     values = {name: value for name, value in policy.items() if name != "label"}
@@ -88,7 +88,7 @@ def _judging(manifest: Manifest) -> dict[str, Any]:
 def _unnamed(old: Manifest, new: Manifest) -> list[SettingChange]:
     """Batches of the same questions and two contents, where no setting says why."""
     before, after = _batches(old), _batches(new)
-    told = "data (corpus, contexts, references, or a policy's file)"
+    told = "data (corpus, contexts or references)"
     return [
         SettingChange(f"{section}, {told}", before[section, keys], after[section, keys])
         for section, keys in dict.fromkeys([*before])

@@ -118,7 +118,7 @@ class Bench:
     def _scorers_of(self, name: str) -> list[Scorer]:
         if name not in self._scorers:
             section = next(s for s in self._suite.tasks if s.name == name)
-            self._scorers[name] = [named.scorer() for named in section.scorers]
+            self._scorers[name] = [named.scorer(self._suite.folder) for named in section.scorers]
         return self._scorers[name]
 
 

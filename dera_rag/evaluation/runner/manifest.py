@@ -57,14 +57,15 @@ class Manifest:
         """
         return read_suite(self.suite, Path(self.folder), f"the suite in {NAME}")
 
-    def with_scorers(self, suite: Mapping[str, Json], scorers: Mapping[str, Json]) -> Manifest:
+    def with_scorers(self, values: Mapping[str, Json], suite: Suite) -> Manifest:
         """The same run with other scorers.
 
         Args:
-            suite: Values of the suite that lists them.
-            scorers: As `describe_scorers` gives them.
+            values: Of the suite that lists them.
+            suite: That suite; paths are relative to its folder from now on.
         """
-        return replace(self, suite=dict(suite), scorers=scorers)
+        folder = str(suite.folder)
+        return replace(self, suite=dict(values), folder=folder, scorers=describe_scorers(suite))
 
     def save(self, folder: Path) -> None:
         """Write it into a run's folder, atomically.
@@ -99,6 +100,8 @@ class Manifest:
         Raises:
             RunFolderError: There is none, or it is of another format.
         """
+        if not folder.is_dir():
+            raise RunFolderError(f"no folder {str(folder)!r}", hint="check the path")
         file = folder / NAME
         if not file.is_file():
             raise RunFolderError(
@@ -126,7 +129,7 @@ def describe_scorers(suite: Suite) -> dict[str, Json]:
     for section in suite.tasks:
         rows: dict[str, Json] = {}
         for named in section.scorers:
-            made = named.scorer()
+            made = named.scorer(suite.folder)
             ends: list[Json] = [None if abs(end) == float("inf") else end for end in made.range]
             needs: list[Json] = [*sorted(made.needs)]
             rows[made.name] = {

@@ -22,7 +22,7 @@ from dera_rag.evaluation.runner.storage import (
 )
 from dera_rag.evaluation.runner.weights import identify
 from dera_rag.evaluation.runner.workers import do_all
-from dera_rag.evaluation.suites import Suite, load_suite
+from dera_rag.evaluation.suites import Suite, load_suite, with_policy_files
 from dera_rag.files import writing
 from dera_rag.policies.config import parse
 from dera_rag.types import Json
@@ -98,7 +98,7 @@ def run(
     file, folder = Path(suite), Path(out)
     _check_counts(limit, workers)
     read = load_suite(file)
-    values = parse(file.read_text(encoding="utf-8"), file.name)
+    values = _values(file)
     with locked(folder):
         # A run that ended before its first answer, as when a model could not be loaded, is no loss.
         if (folder / NAME).exists() and any(
@@ -132,8 +132,7 @@ def resume(
     """
     folder = Path(out)
     _check_counts(None, workers)
-    if not folder.is_dir():
-        raise RunFolderError(f"no folder {str(folder)!r}", hint="check the path")
+    Manifest.load(folder)  # before the lock, which would leave a file where no run is
     with locked(folder):
         manifest = Manifest.load(folder)
         suite = manifest.read_suite()
@@ -169,17 +168,16 @@ def rescore(
     """
     folder = Path(out)
     _check_counts(None, workers)
-    if not folder.is_dir():
-        raise RunFolderError(f"no folder {str(folder)!r}", hint="check the path")
+    Manifest.load(folder)  # before the lock, which would leave a file where no run is
     with locked(folder):
         before = Manifest.load(folder)
         read = before.read_suite() if suite is None else load_suite(suite)
         values: Mapping[str, Json] = before.suite
         if suite is not None:
-            values = parse(Path(suite).read_text(encoding="utf-8"), Path(suite).name)
+            values = _values(Path(suite))
         plan = same_plan(before, read)
         _check_answered(folder, before, read, plan)
-        manifest = before.with_scorers(values, describe_scorers(read))
+        manifest = before.with_scorers(values, read)
         scores = folder / SCORES
         with writing(scores):
             if manifest.scoring == before.scoring:
@@ -188,6 +186,12 @@ def rescore(
                 scores.replace(folder / f"scores-{before.scoring}.jsonl")
         manifest.save(folder)
         return _carry_on(folder, manifest, read, plan, workers=workers, progress=progress)
+
+
+def _values(file: Path) -> dict[str, Json]:
+    """A suite's values as a manifest keeps them: nothing that answers depend on is a name alone."""
+    values = parse(file.read_text(encoding="utf-8"), file.name)
+    return with_policy_files(values, file.resolve().parent)
 
 
 def _check_answered(folder: Path, manifest: Manifest, suite: Suite, plan: Plan) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from dera_rag.errors import InvalidValueError, ModelLoadError
 from dera_rag.evaluation.contract import Direction, Item, Need, Score, Span, missing
+from dera_rag.evaluation.model_files import model_version
 from dera_rag.evaluation.scorers.text import sentences
 
 if TYPE_CHECKING:
@@ -40,11 +41,16 @@ class MiniCheck:
     direction: Direction = "higher"
     range = (0.0, 1.0)
     needs = _PASSAGES
+    paths = ("model",)
 
     def __init__(self, *, model: str | Path, max_length: int = 2048) -> None:
         self._id, self._max_length = str(model), max_length
         self.name = f"minicheck_{Path(self._id).name}"
-        self.version = f"1 {self._id} {max_length}"
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Which model, and how much of a text it reads."""
+        return f"1 {model_version(self._id)} {self._max_length}"
 
     @functools.cached_property
     def _parts(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, list[int]]:
@@ -107,11 +113,16 @@ class LettuceDetect:
     direction: Direction = "higher"
     range = (0.0, 1.0)
     needs = _PASSAGES
+    paths = ("model",)
 
     def __init__(self, *, model: str | Path, max_length: int = 4096) -> None:
         self._id, self._max_length = str(model), max_length
         self.name = f"lettucedetect_{Path(self._id).name}"
-        self.version = f"1 {self._id} {max_length}"
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Which model, and how much of a text it reads."""
+        return f"1 {model_version(self._id)} {self._max_length}"
 
     @functools.cached_property
     def _parts(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

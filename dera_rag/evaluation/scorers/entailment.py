@@ -16,6 +16,7 @@ import numpy as np
 
 from dera_rag.errors import InvalidValueError, ModelLoadError
 from dera_rag.evaluation.contract import Direction, Item, Need, Score, Span, missing
+from dera_rag.evaluation.model_files import model_version
 from dera_rag.evaluation.scorers.text import Sentence, sentences
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Entailment:
     direction: Direction = "higher"
     range = (0.0, 1.0)
     needs: frozenset[Need] = frozenset({"passages"})
+    paths = ("model",)
 
     def __init__(
         self,
@@ -68,10 +70,10 @@ class Entailment:
         self._id = str(named)
         self.name = f"entailment_{Path(self._id).name}"
 
-    @property
+    @functools.cached_property
     def version(self) -> str:
-        """The model's id and the settings that change values."""
-        return f"1 {self._id} {self._label} {self._over} {self._max_length}"
+        """Which model, and the settings that change values."""
+        return f"1 {model_version(self._id)} {self._label} {self._over} {self._max_length}"
 
     @functools.cached_property
     def _model(self) -> CrossEncoder:

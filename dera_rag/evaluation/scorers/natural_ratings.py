@@ -144,6 +144,7 @@ class LearnedNaturalness:
     direction: Direction = "higher"
     range = (-math.inf, math.inf)
     needs: frozenset[Need] = frozenset()
+    paths = ("weights", "model")
 
     def __init__(self, *, weights: str | Path, model: str | Path | None = None) -> None:
         self._file, self._folder = Path(weights), model

@@ -41,7 +41,7 @@ def check_axes(suite: Suite, where: str) -> None:
     Raises:
         InvalidValueError: There is one; the hint suggests a name.
     """
-    made = [named.scorer() for section in suite.tasks for named in section.scorers]
+    made = [named.scorer(suite.folder) for section in suite.tasks for named in section.scorers]
     directions = {scorer.name: scorer.direction for scorer in made}
     for axis, names in suite.axes.items():
         for name in names:

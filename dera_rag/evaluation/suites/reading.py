@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from dera_rag import registry
 from dera_rag.errors import InvalidValueError, MissingFileError
 from dera_rag.evaluation.suites.axes import check_axes, read_axes
 from dera_rag.evaluation.suites.examples import DEFAULTS, EXAMPLES
+from dera_rag.evaluation.suites.policies import read_policies
 from dera_rag.evaluation.suites.schema import Answers, Named, PairSource, Section, Signals, Suite
 from dera_rag.evaluation.tasks.data import check_choice
-from dera_rag.policies import EvidencePolicy, from_config
-from dera_rag.policies import load as load_policy
 from dera_rag.policies.config import Settings, parse
 from dera_rag.types import Json, check_lam
-
-if TYPE_CHECKING:
-    from dera_rag.protocols import ConfigurablePolicy
 
 
 def load_suite(path: str | Path) -> Suite:
@@ -50,6 +46,7 @@ def read_suite(values: Mapping[str, Json], folder: Path, where: str = "suite") -
         MissingFileError: A file that it names does not exist.
     """
     read = Settings({**deepcopy(DEFAULTS), **values}, where, EXAMPLES)
+    read.refuse_others([*DEFAULTS, "suite", "answers", "tasks"])
     answers = _choice(read.take("answers", str), "answers", get_args(Answers), where)
     lam = _lam(read.take("lam", list), answers, where)
     common = read.take("scorers", list)
@@ -59,7 +56,7 @@ def read_suite(values: Mapping[str, Json], folder: Path, where: str = "suite") -
         answers=answers,
         lam=lam,
         pair=_pair(read.take("pair", object), where),
-        policies=_policies(read.take("policies", list), answers, folder, where),
+        policies=read_policies(read.take("policies", list), answers, folder, where),
         sampling=read.take("sampling", dict),
         seeds=_seeds(read.take("seeds", list), where),
         top_k=_count(read.number("top_k"), "top_k", where),
@@ -72,7 +69,6 @@ def read_suite(values: Mapping[str, Json], folder: Path, where: str = "suite") -
         tasks=_tasks(read.take("tasks", dict), common, where),
         folder=folder,
     )
-    read.finish()
     _check(suite, where)
     return suite
 
@@ -124,41 +120,6 @@ def _pair(value: object, where: str) -> PairSource:
         if not isinstance(getattr(pair, key), (str, type(None))):
             raise InvalidValueError(f"{where}, pair: {key!r} must be a word")
     return pair
-
-
-def _policies(
-    values: list[Json], answers: str, folder: Path, where: str
-) -> dict[str, dict[str, Json]]:
-    """Label → the policy's own values: a run must not depend on a file that may change."""
-    if values and answers == "given":
-        raise InvalidValueError(f"{where}: given answers have no `policies`", hint="leave it out")
-    made: dict[str, dict[str, Json]] = {}
-    for value in values:
-        label, policy = _policy(value, folder, where)
-        if label in made:
-            raise InvalidValueError(
-                f"{where}: two policies are called {label!r}", hint="give each its `label`"
-            )
-        made[label] = policy.to_config()
-    return made
-
-
-def _policy(value: Json, folder: Path, where: str) -> tuple[str, ConfigurablePolicy]:
-    """A registry name (with its defaults), a YAML file, or values with `policy` and `label`."""
-    if isinstance(value, str) and value.endswith((".yaml", ".yml")):
-        return Path(value).stem, load_policy(folder / value)
-    if value == "evidence":
-        return "evidence", EvidencePolicy.embedded()
-    if isinstance(value, str):
-        registry.resolve("policies", value)
-        return value, from_config({"policy": value})
-    if not isinstance(value, dict):
-        raise InvalidValueError(f"{where}: no policy: {value!r:.80}", hint="policies: [evidence]")
-    config = dict(value)
-    label = config.pop("label", config.get("policy"))
-    if not isinstance(label, str) or not label:
-        raise InvalidValueError(f"{where}: a policy's label must be a word, got {label!r}")
-    return label, from_config(config)
 
 
 def _seeds(values: list[Json], where: str) -> tuple[int, ...]:
@@ -246,7 +207,7 @@ def _check(suite: Suite, where: str) -> None:
     check_axes(suite, where)
     for section in suite.tasks:
         section.make_task(suite.folder)
-        names = [scorer.scorer().name for scorer in section.scorers]
+        names = [scorer.scorer(suite.folder).name for scorer in section.scorers]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InvalidValueError(

@@ -35,8 +35,11 @@ class Named:
     name: str
     options: Mapping[str, Json]
 
-    def scorer(self) -> Scorer:
+    def scorer(self, folder: Path = Path()) -> Scorer:
         """The scorer; no model is loaded.
+
+        Args:
+            folder: Paths in its options are relative to this, where they exist there.
 
         Raises:
             UnknownNameError: No scorer of this name.
@@ -44,7 +47,7 @@ class Named:
         """
         make = registry.resolve("scorers", self.name)
         check_options(make, self.options, f"scorer {self.name!r}")
-        made = make(**self.options)
+        made = make(**_placed(make, self.options, folder))
         if not isinstance(made, Scorer):
             raise InvalidValueError(f"{self.name!r} makes {made!r:.80}, which is no scorer")
         return made
@@ -82,12 +85,7 @@ class Section:
         make = registry.resolve("tasks", self.task.name)
         where = f"task {self.name!r}"
         check_options(make, self.task.options, where)
-        paths = getattr(make, "paths", ())
-        options: dict[str, Any] = {
-            name: _below(folder, value) if name in paths else value
-            for name, value in self.task.options.items()
-        }
-        made = make(**options)
+        made = make(**_placed(make, self.task.options, folder))
         if not isinstance(made, Task):
             raise InvalidValueError(f"{where}: {made!r:.80} is no task")
         return made
@@ -225,6 +223,14 @@ class Suite:
             "signals": self.signals,
             "max_segments": self.max_segments,
         }
+
+
+def _placed(make: Any, options: Mapping[str, Json], folder: Path) -> dict[str, Any]:
+    """Options, those that the maker's `paths` lists made relative to a folder."""
+    paths = getattr(make, "paths", ())
+    return {
+        name: _below(folder, value) if name in paths else value for name, value in options.items()
+    }
 
 
 def _below(folder: Path, value: Any) -> Any:

@@ -108,7 +108,8 @@ class GroundedModel:
         file = Path(path)
         if not file.is_file():
             raise MissingFileError(
-                f"no grounded-ness model at {file}", hint="None for the one that ships"
+                f"no weights of `grounded` at {str(file)!r}",
+                hint="leave `weights` out for those that ship; --fit-grounded FILE makes others",
             )
         return cls.from_json(file.read_text(encoding="utf-8"))
 

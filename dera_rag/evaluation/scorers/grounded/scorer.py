@@ -35,6 +35,7 @@ class Grounded:
     direction: Direction = "higher"
     range = (0.0, 1.0)
     needs: frozenset[Need] = frozenset({"passages"})
+    paths = ("weights",)
 
     def __init__(self, *, weights: str | Path | None = None) -> None:
         self._file = weights
