@@ -1,6 +1,7 @@
 """Frontier, policies, equal copying, abstention, ranking: by hand and on simulated truth."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -196,7 +197,29 @@ def test_risk_coverage_by_hand():
     found = risk_coverage([0.9, 0.8, 0.8, 0.1], [0.0, 1.0, 0.0, 1.0])
     assert found.coverage == (0.25, 0.75, 1.0)  # the two of .8 go together
     assert found.risk == pytest.approx((0.0, 1 / 3, 0.5))
-    assert found.area.value == pytest.approx(0.5 * (1 / 3) + 0.25 * 0.5)
+    # Of the two, one or the other is kept first: (0 + 1)/2 of a loss among two answers.
+    assert found.area.value == pytest.approx((0 + 0.5 / 2 + 1 / 3 + 2 / 4) / 4)
+    assert found.excess.value == pytest.approx(found.area.value - (0 + 0 + 1 / 3 + 2 / 4) / 4)
+
+
+def test_the_area_of_ties_is_the_mean_over_their_orders():
+    losses = [1.0, 0.25, 0.0, 1.0, 0.5]
+    tied = risk_coverage([2, 1, 1, 1, 0], losses, n_resamples=100).area.value
+    orders = [[2, *confidences, 0] for confidences in permutations([1.1, 1.2, 1.3])]
+    each = [risk_coverage(order, losses, n_resamples=100).area.value for order in orders]
+    assert tied == pytest.approx(np.mean(each))
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.5, 1.0])), min_size=1, max_size=12
+    )
+)
+def test_no_order_is_better_than_a_perfect_one(answers):
+    confidences, losses = zip(*answers, strict=True)
+    found = risk_coverage(confidences, losses, [*map(str, range(len(losses)))], n_resamples=100)
+    assert found.excess.value >= -1e-12
+    assert not found.excess.low < -1e-12  # in no resample, and NaN where there is one question
 
 
 def test_a_perfect_confidence_has_no_excess_and_chance_covers_the_base_rate(cases):

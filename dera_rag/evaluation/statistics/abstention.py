@@ -77,7 +77,8 @@ class RiskCoverage:
     Attributes:
         coverage: L shares of questions answered, ascending, the last 1.
         risk: L mean losses among them; equal confidences are kept or dropped together.
-        area: Mean risk over all coverages (AURC, Geifman and El-Yaniv 2017), lower is better.
+        area: Mean risk over all numbers of questions kept (AURC, Geifman and El-Yaniv 2017), lower
+            is better; equal confidences are in the order of chance.
         excess: `area` − that of a confidence that orders the losses perfectly, ≥ 0.
     """
 
@@ -136,15 +137,31 @@ def risk_coverage(
 
 def _curve(c: np.ndarray, loss: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coverage and risk `[r, L]` after each group of equal confidence, the surest first."""
-    order = np.argsort(-c, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(c[order]) != 0, True))
-    w = weights[:, order]
-    size = w.cumsum(1)[:, ends]
+    size, lost = _sums(c, loss, weights)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return size / w.sum(1, keepdims=True), (w * loss[order]).cumsum(1)[:, ends] / size
+        return size / size[:, -1:], lost / size
 
 
 def _area(c: np.ndarray, loss: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    coverage, risk = _curve(c, loss, weights)
-    steps = np.diff(coverage, axis=1, prepend=0.0)
-    return np.asarray((np.where(steps > 0, risk, 0.0) * steps).sum(1))
+    """Mean risk `[r]` over all numbers of answers kept.
+
+    Where N answers with losses S go before a group of n with the mean loss l, keeping k of it has
+    the risk (S + k·l)/(N + k) = l + (S − N·l)/(N + k) in the mean over its orders. Over k = 1…n
+    that adds up to n·l + (S − N·l)·(H(N + n) − H(N)), with H the harmonic numbers.
+    """
+    size, lost = _sums(c, loss, weights)
+    n, of_group = np.diff(size, axis=1, prepend=0), np.diff(lost, axis=1, prepend=0.0)
+    before = size - n
+    harmonic = np.append(0.0, np.cumsum(1 / np.arange(1, size.max() + 1)))
+    mean = of_group / np.maximum(n, 1)
+    added = of_group + (lost - of_group - before * mean) * (harmonic[size] - harmonic[before])
+    return np.asarray(added.sum(1) / size[:, -1])
+
+
+def _sums(c: np.ndarray, loss: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Answers and losses `[r, L]` up to the end of each group of equal confidence."""
+    order = np.argsort(-c, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(c[order]) != 0, True))
+    w = weights[:, order]
+    # Weights are how often a resample drew an answer.
+    return np.rint(w.cumsum(1)[:, ends]).astype(int), (w * loss[order]).cumsum(1)[:, ends]
