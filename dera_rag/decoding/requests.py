@@ -202,13 +202,13 @@ def _check_room(pair: PairBackend, prompt: tuple[int, ...], new: int, row: int) 
             raise PromptError(
                 f"prompt {row} has {length} tokens and max_new_tokens is {new}, "
                 f"but {pair.name} takes {limit} of each",
-                hint="shorten the prompt or lower max_new_tokens",
+                hint="shorten the prompt or lower max_new_tokens (LangChain: lower max_tokens)",
             )
     elif length + new > limit:
         raise PromptError(
             f"prompt {row} has {length} tokens and max_new_tokens is {new}, "
             f"but {pair.name} takes {limit} in all",
-            hint="shorten the prompt or lower max_new_tokens",
+            hint="shorten the prompt or lower max_new_tokens (LangChain: lower max_tokens)",
         )
 
 

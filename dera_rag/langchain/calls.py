@@ -112,7 +112,7 @@ def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> St
 
     schema = closed(_wanted(kwargs.get("response_format")))
     tools = list(kwargs.get("tools") or ())
-    kept, forced = chosen_tools(tools, kwargs.get("tool_choice")) if tools else ((), False)
+    kept, forced = chosen_tools(tools, kwargs.get("tool_choice"))
     if not kept and schema is None:
         return Structure()
     if not kept:
@@ -137,8 +137,14 @@ def read_structure(engine: Engine, kwargs: Mapping[str, Any], budget: int) -> St
 
 
 def shown_tools(kwargs: Mapping[str, Any]) -> Sequence[Tool]:
-    """The tools a prompt shows: all of them, unless none may be called."""
-    if kwargs.get("tool_choice") in {"none", False}:
+    """The tools a prompt shows: all of them, unless none may be called.
+
+    Raises:
+        InvalidValueError: No tool choice.
+    """
+    from dera_rag.langchain.tools import read_choice
+
+    if read_choice(kwargs.get("tool_choice")) == "none":
         return ()
     return tuple(kwargs.get("tools") or ())
 

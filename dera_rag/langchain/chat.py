@@ -13,7 +13,6 @@ from langchain_core.language_models import BaseChatModel, LangSmithParams, Langu
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
-from langchain_core.runnables.config import get_config_list
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict
@@ -31,12 +30,10 @@ from dera_rag.langchain.following import afollow, await_answer, follow, wait
 from dera_rag.langchain.jobs import Answer
 from dera_rag.langchain.messages import PlainMessages, encode_messages, text_of
 from dera_rag.langchain.replies import Shown, read_reply
-from dera_rag.langchain.settings import DeRaSettings
+from dera_rag.langchain.settings import DeRaSettings, together
 from dera_rag.langchain.unfolding import unfolded
 
 _Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
-# A thread that waits costs little: a list of inputs is decoded in one batch.
-_THREADS = 64
 
 
 class ChatDeRa(DeRaSettings, BaseChatModel):
@@ -246,11 +243,7 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
             return_exceptions: Whether errors are returned in place of answers.
             **kwargs: Keywords of the calls.
         """
-        configs = get_config_list(config, len(inputs))
-        for own in configs:
-            # By default LangChain asks a few at a time, one thread for each core and four more.
-            if own.get("max_concurrency") is None:
-                own["max_concurrency"] = min(_THREADS, max(1, len(inputs)))
+        configs = together(config, len(inputs))
         return super().batch(inputs, configs, return_exceptions=return_exceptions, **kwargs)
 
     def _generate(
@@ -315,6 +308,9 @@ class ChatDeRa(DeRaSettings, BaseChatModel):
     ) -> ChatCall:
         """One call, checked before anything is loaded, with its prompt and λ."""
         settings = read_call_settings(self, stop, kwargs, *STRUCTURE_SETTINGS)
+        # Who binds tools by keyword may bind them as they are.
+        given = kwargs.get("tools") or ()
+        kwargs = {**kwargs, "tools": [convert_to_openai_tool(tool) for tool in given]}
         engine = self._shared_engine()
         tools = shown_tools(kwargs)
         messages = unfolded(messages)

@@ -15,8 +15,9 @@ from langchain_core.callbacks import (
     CallbackManagerForLLMRun,
     Callbacks,
 )
-from langchain_core.language_models import BaseLLM, LangSmithParams
+from langchain_core.language_models import BaseLLM, LangSmithParams, LanguageModelInput
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
+from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import ConfigDict, Field
 
 from dera_rag.langchain.call_settings import CALL_SETTINGS, CallSettings, read_call_settings
@@ -25,7 +26,7 @@ from dera_rag.langchain.following import afollow, follow
 from dera_rag.langchain.jobs import Answer, Listener
 from dera_rag.langchain.messages import question_in
 from dera_rag.langchain.replies import logprobs_for, metadata_of, usage_of
-from dera_rag.langchain.settings import DeRaSettings
+from dera_rag.langchain.settings import DeRaSettings, together
 from dera_rag.types import LambdaDecision
 
 
@@ -148,6 +149,48 @@ class DeRaLLM(DeRaSettings, BaseLLM):
         """
         called = self._called(kwargs)
         return await BaseLLM.agenerate(called, prompts, stop, callbacks, **kwargs)
+
+    def batch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[str]:
+        """Complete a list of inputs together; each completion equals `invoke`'s.
+
+        Args:
+            inputs: The inputs.
+            config: As for `invoke`, for all or one each.
+            return_exceptions: Whether errors are returned in place of completions. LangChain gives
+                every input the error of one; here each has its own.
+            **kwargs: Keywords of the calls.
+        """
+        if not return_exceptions:
+            return super().batch(inputs, config, **kwargs)
+        configs = together(config, len(inputs))
+        return Runnable.batch(self, inputs, configs, return_exceptions=True, **kwargs)
+
+    async def abatch(
+        self,
+        inputs: list[LanguageModelInput],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[str]:
+        """`batch` in an event loop.
+
+        Args:
+            inputs: As in `batch`.
+            config: As in `batch`.
+            return_exceptions: As in `batch`.
+            **kwargs: As in `batch`.
+        """
+        if not return_exceptions:
+            return await super().abatch(inputs, config, **kwargs)
+        return await Runnable.abatch(self, inputs, config, return_exceptions=True, **kwargs)
 
     def _called(self, kwargs: Mapping[str, Any]) -> Self:
         """This model knowing what a call sets: LangChain leaves that out of the cache key."""

@@ -73,7 +73,9 @@ def structured(
         parsed=itemgetter("raw") | parser, parsing_error=lambda _: None
     )
     failed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
+    # Not `RunnableMap(raw=bound)`, as LangChain has it: that would lose the keywords of a call.
+    raw = bound | RunnableMap(raw=RunnablePassthrough())
+    return raw | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
 def _response_format(schema: Any, wanted: dict[str, Any]) -> dict[str, Any]:

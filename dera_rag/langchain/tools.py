@@ -42,24 +42,48 @@ def parameters(tool: Tool) -> dict[str, Any]:
     return dict(closed(schema))
 
 
+def read_choice(choice: object) -> str:
+    """A tool choice as "auto", "any", "none" or a name.
+
+    Args:
+        choice: None for "auto", True or "required" for "any", False for "none", or one of these,
+            also in the dictionaries of OpenAI and Anthropic.
+
+    Raises:
+        InvalidValueError: Another form.
+    """
+    told = choice
+    if isinstance(choice, Mapping):
+        function = choice.get("function")
+        named = function if isinstance(function, Mapping) else choice
+        told = named.get("name", choice.get("type"))
+    if told is None and not isinstance(choice, Mapping):
+        return "auto"
+    if isinstance(told, bool):
+        return "any" if told else "none"
+    if not isinstance(told, str):
+        raise InvalidValueError(
+            f"no tool choice: {choice!r:.120}", hint="'auto', 'any', 'none' or a tool's name"
+        )
+    return "any" if told == "required" else told
+
+
 def chosen_tools(tools: Sequence[Tool], choice: object) -> tuple[Sequence[Tool], bool]:
     """The tools a choice leaves, and whether one must be called.
 
     Args:
         tools: In OpenAI's form.
-        choice: None or "auto" for the model's own; "any", "required" or True for one of them; a
-            name, or OpenAI's form of one, for that; "none" or False for none.
+        choice: As `read_choice` takes it.
 
     Raises:
-        InvalidValueError: Another choice.
+        InvalidValueError: Another choice, or one that no tool is there for.
     """
-    if isinstance(choice, Mapping):
-        choice = choice.get("function", choice).get("name", choice.get("type"))
-    if choice is None or choice == "auto":
+    choice = read_choice(choice)
+    if choice == "auto":
         return tools, False
-    if choice is False or choice == "none":
+    if choice == "none":
         return (), False
-    if choice is True or choice in {"any", "required"}:
+    if choice == "any" and tools:
         return tools, True
     named = [tool for tool in tools if tool["function"]["name"] == choice]
     if not named:

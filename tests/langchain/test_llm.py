@@ -6,7 +6,7 @@ from langchain_core.runnables import ConfigurableField
 from pydantic import ValidationError
 
 from dera_rag import DeraDecoder, Sampling
-from dera_rag.errors import InvalidValueError
+from dera_rag.errors import InvalidValueError, PromptError
 from dera_rag.langchain import ChatDeRa, DeRaLLM
 from dera_rag.testing import write_pair
 
@@ -46,6 +46,20 @@ def test_lists_equal_singles(llm):
     singles = [llm.invoke(prompt) for prompt in PROMPTS]
     assert llm.batch(PROMPTS) == singles
     assert [made[0].text for made in llm.generate(PROMPTS).generations] == singles
+
+
+async def test_a_failing_prompt_fails_alone(llm):
+    """LangChain's own `batch` of completion models gives every prompt the error of one."""
+    prompts = [PROMPTS[0], "a " * 3000, PROMPTS[1]]
+    for made in (
+        llm.batch(prompts, return_exceptions=True),
+        llm.batch(prompts, config={"max_concurrency": 2}, return_exceptions=True),
+        await llm.abatch(prompts, return_exceptions=True),
+    ):
+        assert isinstance(made[1], PromptError)
+        assert [made[0], made[2]] == llm.batch([prompts[0], prompts[2]])
+    with pytest.raises(PromptError, match="lower max_tokens"):
+        llm.batch(prompts)
 
 
 async def test_async(llm):

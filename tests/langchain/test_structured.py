@@ -221,6 +221,17 @@ class TestRaw:
         assert made["parsing_error"] is None
         assert made["raw"].usage_metadata["output_tokens"] > 0
 
+    @pytest.mark.parametrize("method", METHODS)
+    def test_keywords_of_a_call_arrive(self, method):
+        """In LangChain's own construction they are lost where the raw answer is wanted too."""
+        chain = model().with_structured_output(Place, method=method, include_raw=True)
+        raw = chain.invoke("a", dera_lambda=2.0, seed=7)["raw"]
+        assert raw.response_metadata["dera"]["lam"] == 2.0
+        plain = model(dera_lambda=2.0, seed=7).with_structured_output(Place, method=method)
+        assert chain.invoke("a", dera_lambda=2.0, seed=7)["parsed"] == plain.invoke("a")
+        last = list(chain.stream("a", dera_lambda=2.0, seed=7))
+        assert [made["parsed"] for made in last if "parsed" in made][-1] == plain.invoke("a")
+
     def test_an_answer_that_does_not_parse(self):
         """A class that asks for more than its schema says: the error says what was answered."""
 

@@ -224,6 +224,27 @@ class TestCalls:
         assert answer.response_metadata["finish_reason"] == "tool_calls"
         assert get_weather.invoke(call).content == "Rain in Oslo."
 
+    @pytest.mark.parametrize(
+        ("choice", "called"),
+        [
+            ({"type": "function", "function": {"name": "get_weather"}}, True),
+            ({"type": "tool", "name": "get_weather"}, True),
+            ({"type": "any"}, True),
+            ({"type": "auto"}, True),
+            ({"type": "none"}, False),
+        ],
+    )
+    def test_choice_in_the_forms_of_providers(self, choice, called):
+        model = understanding(None if called else "Hello.").bind_tools([add, get_weather])
+        answer = model.invoke(ASK, tool_choice=choice)
+        assert [call["name"] for call in answer.tool_calls] == ["get_weather"] * called
+        assert ("get_weather" in model.bound.pair.prompts[-1]) == called
+
+    def test_tools_as_keyword(self):
+        """`bind` knows nothing of tools and passes them on as they are."""
+        answer = understanding().bind(tools=[get_weather]).invoke(ASK)
+        assert [call["name"] for call in answer.tool_calls] == ["get_weather"]
+
     def test_a_model_may_answer_in_words(self):
         answer = understanding().bind_tools([add, get_weather]).invoke("Hi")
         assert (answer.content, answer.tool_calls) == ("Hello there.", [])
@@ -416,6 +437,11 @@ class TestRefusals:
     def test_choices(self):
         with pytest.raises(InvalidValueError, match="no tool for tool_choice='sing'"):
             understanding().bind_tools([add], tool_choice="sing").invoke(ASK)
+        for choice in ({}, 1, {"type": ["any"]}):
+            with pytest.raises(InvalidValueError, match="no tool choice"):
+                understanding().bind_tools([add], tool_choice=choice).invoke(ASK)
+        with pytest.raises(InvalidValueError, match="no tool for tool_choice='any'"):
+            understanding().bind_tools([], tool_choice="any").invoke(ASK)
         tools = [{"type": "function", "function": {"name": "add"}}]
         assert chosen_tools(tools, {"type": "function", "function": {"name": "add"}}) == (
             tools,
