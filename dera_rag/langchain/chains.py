@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -18,6 +18,7 @@ from langchain_core.runnables import (
     RunnableLambda,
     RunnablePassthrough,
 )
+from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.runnables.utils import AddableDict
 from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
@@ -38,7 +39,9 @@ REWRITE_PROMPT = ChatPromptTemplate.from_messages(
 )
 """Makes a question of a conversation stand alone."""
 
-Finds = VectorStore | BaseRetriever | Runnable[str, list[Document]]
+Finds = (
+    VectorStore | BaseRetriever | Runnable[str, list[Document]] | Callable[[str], list[Document]]
+)
 
 _NUMBER = re.compile(r"\[(\d{1,3})\]")
 
@@ -58,8 +61,8 @@ def create_dera_rag_chain(
     ```
 
     Args:
-        retriever: Finds documents for a question. A vector store, or LangChain's own retriever of
-            one, is wrapped so that scores are kept.
+        retriever: Finds documents for a question; a plain function will do. A vector store, or
+            LangChain's own retriever of one, is wrapped so that scores are kept.
         model: As in `create_dera_answer`.
         prompt: As in `create_dera_answer`.
         lam: As in `create_dera_answer`.
@@ -91,7 +94,7 @@ def create_history_aware_dera_rag_chain(
     """`create_dera_rag_chain` for conversations.
 
     With a `chat_history`, the question is first written so that it stands alone; retrieval, λ and
-    the answer go by that. Without, it is taken as it is.
+    the answer go by that. Without, or where nothing is written, it is taken as it is.
 
     Args:
         retriever: As in `create_dera_rag_chain`.
@@ -116,7 +119,10 @@ def create_history_aware_dera_rag_chain(
     rewrite = (rewriter or REWRITE_PROMPT | model) | RunnableLambda(_as_text)
 
     def standing_alone(values: dict[str, Any]) -> Any:
-        return rewrite if values.get("chat_history") else values["input"]
+        if not values.get("chat_history"):
+            return values["input"]
+        # A small model may have nothing to say to it.
+        return rewrite | (lambda question: question or values["input"])
 
     answer = create_dera_answer(model, prompt, lam=lam)
     chain = (
@@ -164,7 +170,7 @@ def _scored(retriever: Finds) -> Runnable[str, list[Document]]:
     # LangChain's retriever of a store drops the scores; its subclasses answer for themselves.
     if isinstance(retriever, VectorStore) or type(retriever) is VectorStoreRetriever:
         return ScoredRetriever(source=retriever)
-    return retriever
+    return coerce_to_runnable(retriever)
 
 
 class _Finisher:
@@ -182,17 +188,22 @@ class _Finisher:
         piece = chunk.get("message")
         if piece is not None:
             self.message = piece if self.message is None else self.message + piece
-            yield AddableDict(answer=str(piece.text))
+            yield AddableDict(answer=_said(piece))
 
     def end(self) -> Iterator[AddableDict]:
         if self.message is None:
             return
         question = self.values.get("question") or self.values["input"]
-        answer = str(self.message.text)
+        answer = _said(self.message)
         yield AddableDict(
-            dera=self.message.response_metadata.get("dera"),
+            dera=getattr(self.message, "response_metadata", {}).get("dera"),
             citations=cited_ids(answer, self.values["context"], question),
         )
+
+
+def _said(message: str | BaseMessage) -> str:
+    """A message's text; completion models, and chains that end in a parser, answer with it."""
+    return message if isinstance(message, str) else str(message.text)
 
 
 def _finish(chunks: Iterator[Mapping[str, Any]]) -> Iterator[AddableDict]:

@@ -109,7 +109,9 @@ def _artifacts(messages: Sequence[BaseMessage]) -> Iterator[Any]:
     for message in messages[last + 1 :]:
         artifact = getattr(message, "artifact", None)
         for item in artifact if isinstance(artifact, (list, tuple)) else ():
-            if isinstance(item, Document) or (isinstance(item, Mapping) and "text" in item):
+            # Other tools keep things with a text too: a passage has a score, be it None.
+            scored = isinstance(item, Mapping) and "relevance_score" in item
+            if isinstance(item, Document) or (scored and isinstance(item.get("text"), str)):
                 yield item
 
 

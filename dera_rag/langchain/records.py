@@ -18,11 +18,22 @@ _OTHER_METADATA = "langchain"
 
 
 def suits(document: Document, wanted: Filter | None) -> bool:
-    """Whether a document passes a filter; None lets all pass."""
+    """Whether a document passes a filter; None lets all pass.
+
+    Raises:
+        InvalidValueError: A filter with operators, which would find nothing.
+    """
     if wanted is None:
         return True
     if callable(wanted):
         return wanted(document)
+    for name, value in wanted.items():
+        inside = value if isinstance(value, Mapping) else ()
+        if any(str(key).startswith("$") for key in (name, *inside)):
+            raise InvalidValueError(
+                f"no operators are known in a filter: {dict(wanted)!r:.120}",
+                hint="values to be equal, or a function: lambda d: d.metadata[…] in {…}",
+            )
     missing = object()
     return all(document.metadata.get(name, missing) == value for name, value in wanted.items())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def structured(
         include_raw: Whether to return `raw`, `parsed` and `parsing_error`.
 
     Raises:
-        InvalidValueError: An unknown method, or no schema.
+        InvalidValueError: An unknown method, no schema, or something that is none.
     """
     if method not in METHODS:
         raise InvalidValueError(f"unknown method {method!r}", hint=f"one of {[*METHODS]}")
@@ -53,7 +54,7 @@ def structured(
     shown = {"kwargs": {"method": method}, "schema": schema or {"type": "object", "title": "any"}}
     is_class = isinstance(schema, type) and is_basemodel_subclass(schema)
     if method == "function_calling":
-        name = convert_to_openai_tool(schema)["function"]["name"]
+        name = _converted(convert_to_openai_tool, schema)["function"]["name"]
         bound = model.bind_tools([schema], tool_choice=name, ls_structured_output_format=shown)
         parser: Runnable[Any, Any] = (
             PydanticToolsParser(tools=[schema], first_tool_only=True)
@@ -92,7 +93,22 @@ def _json_schema(schema: Any) -> dict[str, Any]:
         return schema
     if isinstance(schema, type) and issubclass(schema, BaseModel):
         return schema.model_json_schema()
-    return convert_to_json_schema(schema)
+    return _converted(convert_to_json_schema, schema)
+
+
+def _converted(convert: Callable[[Any], dict[str, Any]], schema: Any) -> dict[str, Any]:
+    """What LangChain makes of a schema.
+
+    Raises:
+        InvalidValueError: It knows no such kind.
+    """
+    try:
+        return convert(schema)
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(
+            f"no schema: {schema!r:.120}",
+            hint="a pydantic class (RootModel[list[int]] for a list), a TypedDict or a JSON schema",
+        ) from error
 
 
 class _Values(JsonOutputParser):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.output_parsers import StrOutputParser
 from langchain_core.runnables import RunnableLambda
 from langchain_core.vectorstores import InMemoryVectorStore
 from letter_embedder import LetterEmbedder
@@ -93,9 +94,20 @@ class TestChain:
         assert all(0 <= d.metadata["relevance_score"] <= 1 for d in out["context"])
 
     def test_any_runnable_retrieves(self):
-        chain = create_dera_rag_chain(RunnableLambda(lambda question: []), Recording.plain())
+        for finds in (RunnableLambda(lambda question: []), lambda question: []):
+            out = create_dera_rag_chain(finds, Recording.plain()).invoke("Anchor?")
+            assert (out["context"], out["citations"]) == ([], [])
+
+    def test_a_model_that_answers_with_text(self, retriever):
+        text = Recording.plain("Anchor is cheap.") | StrOutputParser()
+        chain = create_dera_rag_chain(retriever, text)
         out = chain.invoke("Anchor?")
-        assert (out["context"], out["citations"]) == ([], [])
+        assert (out["answer"], out["dera"], out["citations"]) == (
+            "Anchor is cheap.",
+            None,
+            ["anchor"],
+        )
+        assert summed(chain.stream("Anchor?")) == out
 
     def test_another_model_has_no_decision(self, retriever):
         assert create_dera_rag_chain(retriever, Other()).invoke("Anchor?")["dera"] is None
@@ -125,6 +137,14 @@ class TestHistory:
     def test_without_history_it_is_taken_as_it_is(self, retriever):
         out = self.chain(retriever, Recording.plain()).invoke("Is it cheap?")
         assert out["question"] == "Is it cheap?"
+
+    def test_where_nothing_is_written_it_is_taken_as_it_is(self, retriever):
+        chain = create_history_aware_dera_rag_chain(
+            retriever, Recording.plain(), rewriter=RunnableLambda(lambda values: " ")
+        )
+        out = chain.invoke({"input": "Anchor?", "chat_history": [HumanMessage("Hi")]})
+        assert out["question"] == "Anchor?"
+        assert out["context"]
 
     def test_streams(self, retriever):
         values = {"input": "Is it cheap?", "chat_history": list(self.HISTORY)}

@@ -430,6 +430,14 @@ class TestEvidence:
         assert self.dera(changed.invoke(TALK, dera_evidence=near))["lam"] == 0.25
         assert policy_hash(other) != policy_hash(POLICY) == policy_hash(dataclasses.replace(POLICY))
 
+    @pytest.mark.parametrize(
+        "artifact", [[{"type": "text", "text": "A"}], [{"text": 5, "relevance_score": 0.5}], [3]]
+    )
+    def test_what_other_tools_keep_is_none(self, auto, artifact):
+        """Tools of MCP servers keep blocks of content, which no one retrieved for their score."""
+        talk = [HumanMessage("a"), ToolMessage("A", tool_call_id="1", artifact=artifact)]
+        assert "no evidence" in auto.invoke(talk).response_metadata["dera"]["reason"]
+
     def test_the_cache_tells_artifacts_apart(self, auto):
         cached = auto.model_copy(update={"cache": InMemoryCache()})
         for score, lam in ((0.9, 0.5), (0.1, 1.5)):

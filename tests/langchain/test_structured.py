@@ -306,8 +306,11 @@ class TestRefusals:
     def test_how_it_is_asked_for(self):
         with pytest.raises(InvalidValueError, match="unknown method"):
             model().with_structured_output(Place, method="guess")
-        with pytest.raises(InvalidValueError, match="no schema"):
-            model().with_structured_output(None)
+        for method in METHODS:
+            for wrong in (None, str, list[int], Colour.RED):
+                if (wrong, method) != (None, "json_mode"):
+                    with pytest.raises(InvalidValueError, match="no schema"):
+                        model().with_structured_output(wrong, method=method)
         with pytest.raises(InvalidValueError, match="no response format"):
             model().invoke("a", response_format={"type": "xml"})
         with pytest.raises(InvalidValueError, match="unknown keywords"):

@@ -117,6 +117,12 @@ class TestSearches:
         diverse = store.max_marginal_relevance_search("a", k=1, filter={"n": 5})
         assert [d.metadata["n"] for d in diverse] == [5]
 
+    @pytest.mark.parametrize("wanted", [{"n": {"$in": [1, 2]}}, {"$and": [{"n": 1}]}])
+    def test_operators_of_other_stores_are_refused(self, store, wanted):
+        """They would be equal to nothing, and an empty answer looks like one."""
+        with pytest.raises(InvalidValueError, match="no operators"):
+            store.similarity_search("a", filter=wanted)
+
     def test_async_equals_sync(self, store):
         async def ask():
             return (
