@@ -22,6 +22,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "venues": "dera_rag.evaluation.venues.meter:VenuesMeter",
     },
     "scorers": {
+        "abstained": "dera_rag.evaluation.scorers.answers:abstained",
         "answer_recall": "dera_rag.evaluation.scorers.answers:answer_in_response",
         "conflict_abstain": "dera_rag.evaluation.scorers.answers:conflict_abstain",
         "conflict_context": "dera_rag.evaluation.scorers.answers:conflict_context",

@@ -191,7 +191,7 @@ def _questions(task: Task, *, given: bool) -> str:
     except (MissingFileError, MissingDependencyError) as error:
         return f"not read: {error}"
     columns = sorted({name for example in examples for name in example.record})
-    beside = f"; beside them {', '.join(columns)}" if columns else ""
+    beside = f"; their further columns: {', '.join(columns)}" if columns else ""
     references = sum(bool(example.references) for example in examples)
     return f"{len(examples)}, of them {references} with a reference{beside}"
 
@@ -246,4 +246,5 @@ def _show(made: RunSummary) -> None:
         rows["tokens"] = f"{made.tokens}, {made.tokens / max(made.seconds, 1e-9):.0f} a second"
     rows["seconds"] = f"{made.seconds:.1f}"
     rows["folder"] = str(made.folder)
+    rows["next"] = f"dera-rag eval report {made.folder}"
     screen.stdout().print(screen.facts(rows))

@@ -108,9 +108,10 @@ class EvidencePolicy:
         """λ, each applied adjustment in words, and every signal."""
         signals = read_signals(question, evidence, self.cues)
         if not self.fits(evidence.pair, evidence.corpus):
+            corpus = f"corpus {evidence.corpus!r}" if evidence.corpus else "a corpus without a name"
             reason = (
                 f"λ=1: the policy is fitted to pair {self.pair!r} and corpus {self.corpus!r}, "
-                f"not to pair {evidence.pair!r} and corpus {evidence.corpus!r}"
+                f"not to pair {evidence.pair!r} and {corpus}"
             )
             return LambdaDecision(_ELSEWHERE, reason, signals, self.name)
         applied = [line for line in self.adjustments if line.applies(signals)]

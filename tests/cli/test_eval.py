@@ -24,6 +24,7 @@ def test_run_resume_and_rescore(suite, tmp_path, run):
     made = run("eval", "run", suite, "--out", folder, "--limit", 3, "--workers", 0)
     assert made.exit_code == 0, made.output
     assert "questions" in made.output
+    assert "dera-rag eval report" in made.output
     scores = (folder / "scores.jsonl").read_bytes()
     assert len({json.loads(line)["key"] for line in scores.splitlines()}) == 3
     again = run("eval", "resume", folder, "--workers", 0)
@@ -61,7 +62,7 @@ def test_validate_reads_the_questions(run, tmp_path):
     (tmp_path / "q.jsonl").write_text(json.dumps(row) + "\n")
     shown = run("eval", "validate", suite)
     # A misspelt column shows among those that stand beside the questions.
-    assert "1, of them 0 with a reference; beside them refrence" in shown.output
+    assert "1, of them 0 with a reference; their further columns: refrence" in shown.output
     (tmp_path / "q.jsonl").write_text('{"question": "Open?"}\n')
     refused = run("eval", "validate", suite)
     assert refused.exit_code == 2

@@ -75,6 +75,17 @@ def test_references_bring_the_scorers_that_read_them(tmp_path, run):
     assert "token_f1" in valid.output
 
 
+def test_a_column_of_what_can_be_answered_brings_the_scorer_of_refusals(tmp_path, run):
+    row = {"user_input": "Open?", "retrieved_contexts": ["Until nine."]}
+    asked = rows(tmp_path / "questions.jsonl", row)
+    file = tmp_path / "mine.yaml"
+    assert run("eval", "init", file).exit_code == 0
+    assert "abstained" not in suite_of(file)["scorers"]
+    rows(asked, row | {"answerable": False})
+    assert run("eval", "init", file, "--force").exit_code == 0
+    assert suite_of(file)["scorers"][-1] == "abstained"
+
+
 def test_a_suite_that_is_there_is_kept_unless_forced(tmp_path, run):
     file = tmp_path / "mine.yaml"
     file.write_text("mine")

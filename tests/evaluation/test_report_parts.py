@@ -232,7 +232,7 @@ def test_every_number_stands_in_a_table(made):
         cell = arm.cells["venues_hallucination"]
         # Every other question failed at no λ: six are scored, one is not.
         assert (cell.estimate.n, cell.estimate.n_failed) == (6, 1)
-        assert f"{number(cell.estimate.value)}{interval(cell.estimate)} n 6, 1 failed" in text
+        assert f"{number(cell.estimate.value)}{interval(cell.estimate)} n 6, 1 left out" in text
     for line in (*section.headline, "15.94 %", "TGen", "ValueError: too long"):
         assert line in text
 

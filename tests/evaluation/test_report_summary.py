@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import re
 import time
 from dataclasses import replace
 
@@ -28,8 +29,10 @@ from dera_rag.evaluation.report import summarise
 from dera_rag.evaluation.report.axes import DEFAULTS, axes
 from dera_rag.evaluation.report.csv_text import COLUMNS, to_csv
 from dera_rag.evaluation.report.markdown import to_markdown
+from dera_rag.evaluation.report.page.report import render
 from dera_rag.evaluation.report.plain import plain
 from dera_rag.evaluation.report.runs import load_run
+from dera_rag.evaluation.runner import run
 from dera_rag.evaluation.scorers.cards import Card, agreement
 
 FEW = {"n_resamples": 200}
@@ -382,6 +385,68 @@ def test_given_answers_have_one_arm_and_no_comparison(tmp_path):
     assert found.arms[0].cells["venues_hallucination"].estimate.value == 0.5
     assert found.comparisons == found.curves == found.policies == found.oracle == ()
     assert "two settings" in found.frontier_reason
+
+
+def test_right_wrong_and_declined_of_rows_of_ones_own(tmp_path):
+    """Given answers to two questions that the contexts answer and two that they do not."""
+    rows = [
+        ("How much is a ticket?", "12 pounds", "It is 12 pounds.", "true"),
+        ("How long is a tour?", "75 minutes", "The passages do not say.", "true"),
+        ("Is there wifi?", "", "I do not know.", "false"),
+        ("Who built the roof?", "", "A builder did.", "false"),
+    ]
+    head = "user_input,reference,response,answerable\n"
+    text = head + "".join(",".join(f'"{cell}"' for cell in row) + "\n" for row in rows)
+    (tmp_path / "q.csv").write_text(text)
+    (tmp_path / "suite.yaml").write_text(
+        "suite: mine\nanswers: given\nscorers: [answer_recall, abstained]\n"
+        "tasks: {mine: {task: own, questions: q.csv}}\n"
+    )
+    run(tmp_path / "suite.yaml", tmp_path / "run", workers=0)
+    (found,) = summarise(tmp_path / "run", **FEW).sections[0].abstention.outcomes
+    assert (found.correct.value, found.wrong.value, found.over_refusal.value) == (0.5, 0.0, 0.5)
+    assert (found.unsupported.value, found.unsupported.n) == (0.5, 2)
+    (tmp_path / "q.csv").write_text(text.replace('"false"', '"perhaps"'))
+    with pytest.raises(InvalidValueError, match=r"row 3 .*`answerable` is true or false.*perhaps"):
+        run(tmp_path / "suite.yaml", tmp_path / "other", workers=0)
+
+
+def test_a_report_of_given_answers_speaks_of_no_lambda_and_of_no_time_of_generating(tmp_path):
+    rows = [question(f"q{i}", [given(said(i % 2, 0.5))]) for i in range(4)]
+    folder = write_run(tmp_path / "run", rows, answers="given")
+    found = summarise(folder, **FEW)
+    cost = found.sections[0].cost
+    assert (cost.generate_s, cost.tokens_per_s, cost.s_per_question, cost.note) == (
+        0,
+        None,
+        None,
+        "",
+    )
+    # The browser of questions serves every way of answering; the manifest is as it is stored.
+    unread = "style|script|pre|select|template"
+    page = re.sub(rf"<({unread})\b.*?</\1>", "", render(folder, found), flags=re.S)
+    for text in (to_markdown(found), page):
+        assert "0.5" in text
+        for word in ("λ", "baseline", "rontier", "tokens", "generating", "seeds", "equal copying"):
+            assert word not in text
+
+
+def test_what_every_arm_lacks_is_one_row(tmp_path):
+    none = scored(
+        {"venues_hallucination": 0.0, "learned_naturalness": 0.5},
+        unscored={"copy_rate": "no passages"},
+    )
+    short = scored(
+        {"venues_hallucination": 0.0, "learned_naturalness": 0.5},
+        unscored={"copy_rate": "no passages", "length": "no words"},
+    )
+    names = ("venues_hallucination", "learned_naturalness", "copy_rate", "length")
+    rows = [question(f"q{i}", [at(0, short), at(1, none)]) for i in range(3)]
+    folder = grid_run(tmp_path / "run", rows, scorers={name: SCORERS[name] for name in names})
+    text = to_markdown(summarise(folder, **FEW))
+    assert "| every arm | copy_rate | 0 | 3 | 0 | no passages (3) |" in text
+    assert "| λ=0 | length | 0 | 3 | 0 | no words (3) |" in text
+    assert text.count("no passages") == text.count("no words") == 1
 
 
 def test_scorer_cards_are_embedded_where_they_were_written(tmp_path, section):

@@ -11,7 +11,7 @@ from dera_rag.evaluation.report.findings import Abstention, OutcomeRates, RiskCu
 from dera_rag.evaluation.report.tables import Tables, Way
 from dera_rag.evaluation.statistics.abstention import Outcome, outcomes, risk_coverage
 
-_ABSTAIN = ("venues_abstained", "conflict_abstain")
+_ABSTAIN = ("venues_abstained", "conflict_abstain", "abstained")
 _OWN = "mean_log_probability"
 _SURE = ("grounded", "minicheck", "entailment", "log_ratio_lowest")
 _SHOWN = 50  # points of a curve
@@ -50,11 +50,11 @@ def _outcomes(
     meters = [name for name in _ABSTAIN if name in tables.section.scorers]
     questions = tables.section.questions
     if not meters:
-        return (), f"nothing tells whether an answer declines: score one of {', '.join(_ABSTAIN)}"
+        return (), "nothing tells whether an answer declines: score `abstained`"
     if not binary:
         return (), f"{factuality.scorer} grades answers: none of them is simply right or wrong"
     if any(question.answerable is None for question in questions):
-        return (), "the task does not say which questions can be answered"
+        return (), "the task does not say which questions can be answered (own rows: `answerable`)"
     made = [_split(tables, way, factuality, meters[0]) for way in many]
     return tuple(one for one in made if one is not None), ""
 

@@ -15,15 +15,18 @@ def cost(section: SectionRun) -> Cost:
         section: The section.
     """
     rows = section.timings
-    tokens = sum(int(row.get("tokens", 0)) for row in rows)
-    generate = sum(float(row.get("generate_s", 0.0)) for row in rows)
+    generated = section.answers != "given"
+    # Given answers are copied in a moment, which is no time of generating.
+    made = rows if generated else ()
+    tokens = sum(int(row.get("tokens", 0)) for row in made)
+    generate = sum(float(row.get("generate_s", 0.0)) for row in made)
     questions = sum(int(row.get("questions", 0)) for row in rows)
     answered = [one for q in section.questions for one in q.answered.values()]
     paths = [one for one in answered if one.path]
     notes = []
     if paths:
         notes.append("a path's answers share their beginnings: its seconds are those of all λ")
-    if not generate:
+    if generated and not generate:
         notes.append("no time of generating is stored")
     width = section.lam[-1] - section.lam[0] if section.lam else 0.0
     return Cost(

@@ -21,7 +21,9 @@ def to_markdown(summary: Summary) -> str:
 
 def _facts(run: RunFacts) -> str:
     rows = [["answers", run.answers], ["λ", ", ".join(f"{lam:g}" for lam in run.lam)]]
-    rows += [["pair", run.pair], ["seeds", ", ".join(map(str, run.seeds))]]
+    rows.append(["pair", run.pair])
+    if run.answers != "given":
+        rows.append(["seeds", ", ".join(map(str, run.seeds))])
     if run.limit is not None:
         rows.append(["limit", f"at most {run.limit} questions of each section"])
     rows += [["policies", ", ".join(run.policies)]]
@@ -40,18 +42,7 @@ def _section(section: Section) -> Iterator[str]:
     yield "\n".join(f"- {sentence}" for sentence in section.headline)
     yield "\n".join(_axis(axis) for axis in section.axes)
     yield "### Means"
-    names = [scorer.name for scorer in section.scorers]
-    yield table(
-        ["arm", *names, "tokens"],
-        [
-            [
-                arm.name,
-                *(shown(arm.cells[name].estimate) for name in names),
-                "" if arm.tokens is None else number(arm.tokens.value),
-            ]
-            for arm in section.arms
-        ],
-    )
+    yield _means(section)
     yield _missing(section)
     yield from findings(section)
     yield from _kinds(section)
@@ -68,12 +59,31 @@ def _axis(axis: Axis) -> str:
     return f"- {axis.name}: {axis.scorer}{turned} (by {axis.chosen}{passed_over})"
 
 
+def _means(section: Section) -> str:
+    names = [scorer.name for scorer in section.scorers]
+    rows = [
+        [arm.name, *(shown(arm.cells[name].estimate) for name in names)] for arm in section.arms
+    ]
+    head = ["arm", *names]
+    if any(arm.tokens is not None for arm in section.arms):
+        head.append("tokens")
+        for row, arm in zip(rows, section.arms, strict=True):
+            row.append("" if arm.tokens is None else number(arm.tokens.value))
+    return table(head, rows)
+
+
 def _missing(section: Section) -> str:
-    rows = []
-    for arm in section.arms:
-        for name, cell in arm.cells.items():
+    """A row for all arms that lack the same: what has no reference has none at any λ."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for scorer in section.scorers:
+        for arm in section.arms:
+            cell = arm.cells[scorer.name]
             if cell.unscored or cell.failed:
-                rows.append([arm.name, name, *_counts(cell)])
+                lacking.setdefault((scorer.name, *_counts(cell)), []).append(arm.name)
+    rows = [
+        ["every arm" if 1 < len(arms) == len(section.arms) else ", ".join(arms), *counts]
+        for counts, arms in lacking.items()
+    ]
     head = ["without a value", "scorer", "scored", "not scorable", "failed", "why"]
     return table(head, rows)
 
@@ -113,11 +123,14 @@ def _cards(section: Section) -> Iterator[str]:
 def _cost(section: Section) -> str:
     cost = section.cost
     rows = [["questions", str(cost.questions)], ["answers", str(cost.answers)]]
-    rows += [["tokens", str(cost.tokens)], ["seconds generating", f"{cost.generate_s:.1f}"]]
+    if cost.tokens or cost.generate_s:  # given answers took neither
+        rows += [["tokens", str(cost.tokens)], ["seconds generating", f"{cost.generate_s:.1f}"]]
     rows += [["seconds scoring", f"{cost.score_s:.1f}"], ["peak memory, MB", f"{cost.peak_mb:.0f}"]]
     if cost.tokens_per_s is not None:
         rows.append(["tokens a second", f"{cost.tokens_per_s:.0f}"])
     if cost.segments is not None and cost.inexact is not None:
         rows.append(["answers of a path", f"{cost.segments:.1f}"])
         rows.append(["of λ not exact", f"{100 * cost.inexact:.1f} %"])
-    return table(["cost", ""], rows) + (f"\n\n{cost.note}." if cost.note else "")
+    return table(["cost, all processes added up", ""], rows) + (
+        f"\n\n{cost.note}." if cost.note else ""
+    )

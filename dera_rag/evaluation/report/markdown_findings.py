@@ -29,8 +29,9 @@ def findings(section: Section) -> Iterator[str]:
         yield f"### Against {section.comparisons[0].baseline}"
         yield table(["arm", "scorer", "difference", "test", "p (Holm)", ""], tests)
         yield f"{len(section.comparisons)} tests in all; the others are in `--format json`."
-    yield "### Frontier"
-    yield from _frontier(section)
+    if any(arm.kind != "given" for arm in section.arms):
+        yield "### Frontier"
+        yield from _frontier(section)
     yield _policies(section)
     yield _reasons(section)
     yield table(

@@ -166,7 +166,9 @@ class _Parts:
 
     def copying(self) -> tuple[tuple[CopyingFinding, ...], str]:
         factuality = self.scales.get("factuality")
-        if self.baseline is None or len(self.many) < 2:
+        if self.baseline is None:  # given answers are one arm by nature, which needs no reason
+            return (), ""
+        if len(self.many) < 2:
             return (), "there is one arm"
         if factuality is None:
             return (), "no scorer of this section measures factuality"

@@ -13,16 +13,35 @@ from dera_rag.evaluation.report.summary_types import RunFacts, Summary
 from dera_rag.evaluation.statistics.paired import require_holm
 from dera_rag.types import Json
 
-METHOD = (
-    "Means are over questions; answers of several seeds are averaged within their question first.",
-    "Intervals hold 95 % and resample whole sources: questions about one thing are one draw.",
-    "Rates of one seed have Wilson's interval with a design effect, other means a BCa bootstrap.",
-    "λ shares a question's noise, so differences are paired; their tests are McNemar's exact one "
-    "for outcomes of 0 and 1 and sign flips of sources for grades, adjusted by Holm's method for "
-    "all tests of a section's axes, and apart from them for all others.",
-    "A path's mean over λ is exact at every λ; its band holds the whole curve at once.",
-    "A value that is missing is counted, with its reason, and is in no mean.",
-    "The best fixed λ is chosen on the tuning sources and judged on the others.",
+# What a report says of how it was made, and the ways of answering that it holds for.
+_MADE, _ALL = ("path", "grid"), ("path", "grid", "given")
+_METHOD = (
+    (
+        "Means are over questions; answers of several seeds are averaged within their question "
+        "first.",
+        _MADE,
+    ),
+    (
+        "Intervals hold 95 % and resample whole sources: questions about one thing are one draw.",
+        _ALL,
+    ),
+    (
+        "Rates of one seed have Wilson's interval with a design effect, other means a BCa "
+        "bootstrap.",
+        _ALL,
+    ),
+    (
+        "λ shares a question's noise, so differences are paired; their tests are McNemar's exact "
+        "one for outcomes of 0 and 1 and sign flips of sources for grades, adjusted by Holm's "
+        "method for all tests of a section's axes, and apart from them for all others.",
+        _MADE,
+    ),
+    (
+        "A path's mean over λ is exact at every λ; its band holds the whole curve at once.",
+        ("path",),
+    ),
+    ("A value that is missing is counted, with its reason, and is in no mean.", _ALL),
+    ("The best fixed λ is chosen on the tuning sources and judged on the others.", _MADE),
 )
 
 
@@ -71,7 +90,8 @@ def summarise(
         )
         for one in run.sections.values()
     )
-    return Summary(_facts(run), sections, manifest, METHOD)
+    method = tuple(one for one, holds_for in _METHOD if run.answers in holds_for)
+    return Summary(_facts(run), sections, manifest, method)
 
 
 def _facts(run: Run) -> RunFacts:

@@ -52,6 +52,18 @@ def abstains(answer: str) -> bool:
     return not answer.strip() or bool(_ABSTAINS.search(answer))
 
 
+def abstained() -> Instrument:
+    """Whether the answer declines, by English phrases; good where nothing answers the question.
+
+    With the column `answerable` beside the questions a report tells right refusals from others.
+    """
+    return Instrument("abstained", "1", "neither", (0.0, 1.0), frozenset(), _abstained)
+
+
+def _abstained(item: Item) -> Score:
+    return Score(float(abstains(item.answer)))
+
+
 def exact_match() -> Instrument:
     """Whether the normalised answer is one of the normalised references; higher is better."""
     return Instrument("exact_match", "1", "higher", (0.0, 1.0), _REFERENCES, _exact)

@@ -67,7 +67,7 @@ def distinct_n(*, n: int = 2, words: int = 20) -> Instrument:
     def measure(item: Item) -> Score:
         found = copying.words(item.answer)[:words]
         if len(found) < words:
-            return Score(None, f"the answer has {len(found)} words, {words} are compared")
+            return Score(None, f"the answer has fewer than the {words} words that are compared")
         runs = [tuple(found[i : i + n]) for i in range(words - n + 1)]
         return Score(len(set(runs)) / len(runs))
 

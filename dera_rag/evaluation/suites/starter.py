@@ -11,13 +11,14 @@ from typing import Any
 from dera_rag.errors import InvalidValueError, MissingFileError, OutputError
 from dera_rag.evaluation.suites.reading import read_suite
 from dera_rag.evaluation.suites.shipped import find_suite
+from dera_rag.evaluation.tasks import Example
 from dera_rag.files import write_atomic, writing
 from dera_rag.policies.config import parse
 from dera_rag.types import Json
 
 QUESTIONS = "questions.jsonl"
 _FILES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz")
-_WITH_REFERENCES = ("answer_recall", "token_f1")
+_WITH_REFERENCES, _WITH_ANSWERABLE = ("answer_recall", "token_f1"), "abstained"
 # Rows to replace: they show the columns, and run on the embedded pair at once.
 _ROWS: tuple[dict[str, Json], ...] = (
     {
@@ -104,10 +105,13 @@ def starter(path: Path, questions: str, corpus: str | Path | None) -> str:
         text = re.sub(r"^    corpus:", "    # corpus:", text, flags=re.M)
     else:
         text = _set(text, "corpus", [_relative(str(corpus), path.parent)])
-    if _have_references(text, path):
-        known: Any = parse(text, path.name)["scorers"]
-        text = _set(text, "scorers", [*_WITH_REFERENCES, *known])
-    return text
+    asked = _examples(text, path)
+    known: Any = parse(text, path.name)["scorers"]
+    if any(one.references for one in asked):
+        known = [*_WITH_REFERENCES, *known]
+    if any("answerable" in one.record for one in asked):
+        known = [*known, _WITH_ANSWERABLE]
+    return _set(text, "scorers", known)
 
 
 def _set(text: str, key: str, value: object) -> str:
@@ -128,10 +132,10 @@ def _relative(source: str, folder: Path, *, hub: bool = False) -> str:
     return Path(os.path.relpath(Path(source).resolve(), folder.resolve())).as_posix()
 
 
-def _have_references(text: str, path: Path) -> bool:
-    """Whether the suite's questions have right answers beside them; it is refused if invalid."""
+def _examples(text: str, path: Path) -> list[Example]:
+    """The suite's questions, which is refused if invalid; none of a dataset on the hub."""
     suite = read_suite(parse(text, path.name), path.resolve().parent, path.name)
     section = suite.tasks[0]
     if not str(section.task.options["questions"]).endswith(_FILES):
-        return False  # a dataset on the hub is not fetched for a template
-    return any(one.references for one in section.make_task(suite.folder).examples(given=False))
+        return []  # it is not fetched for a template
+    return section.make_task(suite.folder).examples(given=False)

@@ -22,7 +22,8 @@ class OwnTask:
     Columns: `user_input` (the question), and where you have them `reference` (a right answer, or a
     list of them), `retrieved_contexts` (a list of texts; in CSV as JSON), `response` (an answer
     that is there already), `id` and `source` (what the question is about: questions of one source
-    are not independent). Further columns reach scorers as the item's record.
+    are not independent), `answerable` (true or false: whether the passages hold an answer). Further
+    columns reach scorers as the item's record.
 
     Args:
         questions: A JSONL or CSV file, or the name of a dataset on the hub.
@@ -137,6 +138,9 @@ class OwnTask:
             for name, value in row.items()
             if name not in {*_COLUMNS, "id", "source"} and _is_json(value)
         }
+        able = known.pop("answerable", None)
+        if able not in (None, ""):  # CSV has a cell in every row
+            known["answerable"] = _truth(able, where)
         return Example(
             key=key,
             question=question.strip(),
@@ -170,6 +174,14 @@ def _texts(value: object, where: str) -> list[str] | None:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise InvalidValueError(f"{where}: expected a list of texts, got {value!r:.80}")
     return value
+
+
+def _truth(value: Json, where: str) -> bool:
+    """True or false, which CSV writes as words or digits."""
+    said = {"true": True, "1": True, "false": False, "0": False}.get(str(value).strip().lower())
+    if said is None:
+        raise InvalidValueError(f"{where}: `answerable` is true or false, got {value!r:.80}")
+    return said
 
 
 def _is_json(value: object) -> bool:

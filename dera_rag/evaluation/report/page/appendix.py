@@ -86,6 +86,10 @@ def _took(summary: Summary) -> Html:
                 took.note,
             ]
         )
+    if summary.run.answers == "given":  # nothing was generated
+        rows = [[row[0], row[1], row[6], row[7]] for row in rows]
+        head = ["section", "answers", "scoring, s", "most memory, MB"]
+        return table("What the run took, all processes added up", head, rows, label="Cost")
     head = [
         "section",
         "answers",

@@ -44,19 +44,20 @@ def render(folder: Path, summary: Summary, other: Path | None = None) -> str:
     beside = sum(len(part.encode()) for part in (before, after, *styles, *scripts))
     packed = pack(folder, summary, other, beside=beside)
     inside = el("main", before, _browser(summary, packed), after, class_="page")
-    title = f"{summary.run.suite}: factuality and naturalness over λ"
+    title = f"{summary.run.suite}: factuality and naturalness{_over_lam(summary)}"
     return document(title, inside, styles=styles, scripts=scripts, data=packed.data)
+
+
+def _over_lam(summary: Summary) -> str:
+    return "" if summary.run.answers == "given" else " over λ"
 
 
 def _top(summary: Summary) -> Html:
     run = summary.run
-    lams = {
-        "path": f"every value in [{', '.join(f'{x:g}' for x in run.lam)}]",
-        "grid": ", ".join(f"{x:g}" for x in run.lam),
-        "given": "answers as they were given",
-    }[run.answers]
+    lams = ", ".join(f"{x:g}" for x in run.lam)
     facts = {
-        "λ": lams,
+        "λ": f"every value in [{lams}]" if run.answers == "path" else lams,
+        "answers": "as they were given" if run.answers == "given" else "",
         "pair": run.pair,
         "questions": f"{sum(section.questions for section in summary.sections):,}",
         "seeds": ", ".join(map(str, run.seeds)) if run.answers != "given" else "",
@@ -66,7 +67,7 @@ def _top(summary: Summary) -> Html:
     shown = (el("div", el("dt", k), el("dd", v)) for k, v in facts.items() if v)
     return el(
         "header",
-        el("p", "Evaluation over λ", class_="eyebrow"),
+        el("p", f"Evaluation{_over_lam(summary)}", class_="eyebrow"),
         el("h1", run.suite),
         el("p", run.about, class_="lead"),
         el("dl", shown, class_="facts"),
@@ -138,13 +139,13 @@ def _tile(section: Section, arm: Arm, names: Sequence[str]) -> Html:
     shown = []
     for name in names:
         found = arm.cells[name].estimate
-        failed = f", {found.n_failed} failed" if found.n_failed else ""
+        left_out = f", {found.n_failed} left out" if found.n_failed else ""
         shown.append(
             el(
                 "div",
                 el("dt", tables.broken(name), " ", tables.arrow(facts_of(section, name))),
                 el("dd", el("span", number(found.value), class_="big")),
-                el("dd", f"{interval(found)} n {found.n}{failed}", class_="quiet"),
+                el("dd", f"{interval(found)} n {found.n}{left_out}", class_="quiet"),
             )
         )
     alone = {"λ=0": "reference model alone", "λ=1": "aligned model alone"}

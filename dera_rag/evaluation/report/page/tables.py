@@ -25,7 +25,7 @@ def estimate(value: Estimate | None, *, signed: bool = False, mark: str = "") ->
     if value is None:
         return el("span", "–")
     ends = interval(value, signed=signed)
-    failed = f", {value.n_failed} failed" if value.n_failed else ""
+    left_out = f", {value.n_failed} left out" if value.n_failed else ""
     return join(
         el(
             "b",
@@ -33,14 +33,15 @@ def estimate(value: Estimate | None, *, signed: bool = False, mark: str = "") ->
             f" {mark}" if mark else None,
             class_=mark or None,
         ),
-        el("small", f"{ends} n {value.n}{failed}".strip()),
+        el("small", f"{ends} n {value.n}{left_out}".strip()),
     )
 
 
 def overview(summary: Summary) -> Html:
     """One row a section: what was asked, of how many, with what licence, and how it came out."""
     rows = [_task(section) for section in summary.sections]
-    axes = [f"{axis}, at the baseline" for axis in ("factuality", "naturalness")]
+    where = ", at the baseline" if summary.run.answers != "given" else ""
+    axes = [f"{axis}{where}" for axis in ("factuality", "naturalness")]
     head = ["section", "asks", "data", "licence", "questions", "without an answer", *axes]
     caption = "What was asked. Each section has its published figures, if there are any, below it."
     return table(caption, head, rows, label="Tasks")
@@ -81,19 +82,21 @@ def published(section: Section) -> Html | None:
 
 def estimates(section: Section) -> Html:
     """Every arm by every scorer."""
-    head = ["", *(_scorer_head(facts) for facts in section.scorers), "tokens"]
+    counted = any(arm.tokens is not None for arm in section.arms)
+    head = ["", *(_scorer_head(facts) for facts in section.scorers)]
     rows = [
         [
             _arm_head(arm),
             *(_cell(arm.cells.get(facts.name)) for facts in section.scorers),
-            estimate(arm.tokens),
+            *([estimate(arm.tokens)] if counted else []),
         ]
         for arm in section.arms
     ]
+    head += ["tokens"] if counted else []
     caption = (
         "Means over questions with 95 % intervals clustered by source; n questions scored and, "
-        "where there are any, n failed. ↑ higher is better, ↓ lower is better. What cannot be "
-        "scored is left out and never counted as 0."
+        "where there are any, how many are left out. ↑ higher is better, ↓ lower is better. What "
+        "cannot be scored is left out and never counted as 0."
     )
     return table(caption, head, rows, label=f"Estimates of {section.name}", class_="estimates")
 
