@@ -54,6 +54,7 @@ _PATTERNS = {
 # Unbounded numbers lie within ±LARGEST: JSON's 1e999 is infinity to Python, which reads no whole
 # number of more than 4300 digits either. It is about the widest range that the library takes.
 LARGEST = 10**18
+_BOUNDS = (("minimum", "exclusiveMinimum", -1), ("maximum", "exclusiveMaximum", 1))
 # The places of values of any kind, and keywords that leave the kind to other schemas.
 _PLACES = {"array": "items", "object": "additionalProperties"}
 _ELSEWHERE = frozenset({"$ref", "anyOf", "oneOf", "allOf", "enum", "const", "not"})
@@ -137,10 +138,10 @@ def _finite(schema: dict[str, Any]) -> dict[str, Any]:
     if not _kinds(schema) & {"number", "integer"}:
         return schema
     bounds = {}
-    for side, sign in (("inimum", -1), ("aximum", 1)):
-        given = schema.get(f"m{side}", sign * LARGEST)
-        if f"exclusiveM{side}" not in schema and sign * given >= LARGEST:
-            bounds[f"m{side}"] = sign * LARGEST
+    for bound, exclusive, sign in _BOUNDS:
+        given = schema.get(bound, sign * LARGEST)
+        if exclusive not in schema and sign * given >= LARGEST:
+            bounds[bound] = sign * LARGEST
     return schema | bounds
 
 

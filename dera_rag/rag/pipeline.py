@@ -271,7 +271,10 @@ class RagPipeline:
         seeds: Sequence[int] | None = None,
         max_segments: int = 256,
     ) -> list[RagPath]:
-        """Every answer to several questions over an interval of λ; each path equals `path`'s.
+        """Every answer to several questions over an interval of λ.
+
+        Each path is the one `path` gives, but for rounding: where two tokens' scores run nearly
+        side by side, the breakpoint between them moves in the fifth digit.
 
         Args:
             questions: As in `ask_batch`.

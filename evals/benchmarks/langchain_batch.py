@@ -82,13 +82,14 @@ def seconds(call: Callable[[], list[Any]]) -> tuple[dict[str, float], list[Any]]
     return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}, answers
 
 
-def measure(pair: Any, prompts: Callable[[int], Sequence[str]], runs: int) -> dict[str, float]:
-    """Median seconds by figure.
+def measure(
+    pair: Any, prompts: Callable[[int], Sequence[str]], runs: int, *, again: bool = False
+) -> dict[str, float]:
+    """Median seconds by figure; `again` keeps what the rounds before have left behind.
 
     Raises:
         AssertionError: The batch answers otherwise than the single calls.
     """
-    again = prompts.__name__ == Prompts.first_ones.__name__
     models: list[ChatDeRa] = []
     rounds, tokens = [], []
     for turn in range(runs + 1):
@@ -136,7 +137,10 @@ def main() -> int:
         "no passages": made.no_passages,
         AGAIN: made.first_ones,
     }
-    found = {name: measure(pair, prompts, arguments.runs) for name, prompts in settings.items()}
+    found = {
+        name: measure(pair, prompts, arguments.runs, again=name == AGAIN)
+        for name, prompts in settings.items()
+    }
     if arguments.json:
         print(json.dumps({"runs": arguments.runs, "calls": CALLS, "limit": LIMIT, **found}))
     else:

@@ -71,9 +71,10 @@ class PromptReader:
         now: list[tuple[int, ...]] = []
         later: list[tuple[int, ...]] = []
         for prompt in prompts:
-            known = self._prefixes.longest(prompt)
-            saved = max((common(prompt, other) for other in now), default=0) - known
-            (later if saved >= FEWEST else now).append(prompt)
+            shared = max((common(prompt, other) for other in now), default=0)
+            # Looking through what is kept takes time, and most prompts share nothing.
+            waits = shared >= FEWEST and shared - self._prefixes.longest(prompt) >= FEWEST
+            (later if waits else now).append(prompt)
         return now, later
 
     def _read_unlike(
